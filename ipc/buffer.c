@@ -1,0 +1,159 @@
+/*
+ * Growing byte strings and memory that aborts instead of failing. Both programs.
+ * Never returns NULL for memory; never reads or writes a file.
+ */
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ipc/buffer.h"
+
+static void check(const void *memory)
+{
+	if (memory == NULL) {
+		fputs("kitty: out of memory\n", stderr);
+		abort();
+	}
+}
+
+void kt_bug(const char *file, int line, const char *what)
+{
+	fprintf(stderr, "kitty: BUG at %s:%d: %s does not hold\n", file, line, what);
+	abort();
+}
+
+void *kt_alloc(size_t size)
+{
+	void *memory = calloc(1, size == 0 ? 1 : size);
+
+	check(memory);
+	return memory;
+}
+
+void *kt_realloc_array(void *old, size_t count, size_t size)
+{
+	void *memory = reallocarray(old, count == 0 ? 1 : count, size == 0 ? 1 : size);
+
+	check(memory);
+	return memory;
+}
+
+char *kt_strdup(const char *text)
+{
+	return text == NULL ? NULL : kt_strndup(text, strlen(text));
+}
+
+char *kt_strndup(const char *text, size_t len)
+{
+	char *copy = kt_alloc(len + 1);
+
+	if (len > 0)
+		memcpy(copy, text, len);
+	return copy;
+}
+
+char *kt_format(const char *format, ...)
+{
+	struct kt_buffer buffer = KT_BUFFER_INIT;
+	va_list args;
+
+	va_start(args, format);
+	kt_buffer_vprintf(&buffer, format, args);
+	va_end(args);
+	return kt_buffer_take(&buffer);
+}
+
+void kt_buffer_release(struct kt_buffer *buffer)
+{
+	free(buffer->data);
+	*buffer = (struct kt_buffer)KT_BUFFER_INIT;
+}
+
+void kt_buffer_clear(struct kt_buffer *buffer)
+{
+	buffer->len = 0;
+	if (buffer->data != NULL)
+		buffer->data[0] = '\0';
+}
+
+void kt_buffer_reserve(struct kt_buffer *buffer, size_t extra)
+{
+	size_t need, capacity;
+
+	KT_BUG_UNLESS(extra < SIZE_MAX / 4 && buffer->len < SIZE_MAX / 4);
+	need = buffer->len + extra + 1;
+	if (need <= buffer->capacity)
+		return;
+	capacity = buffer->capacity < 64 ? 64 : buffer->capacity + buffer->capacity / 2;
+	if (capacity < need)
+		capacity = need;
+	buffer->data = kt_realloc_array(buffer->data, capacity, 1);
+	buffer->capacity = capacity;
+	buffer->data[buffer->len] = '\0';
+}
+
+void kt_buffer_append(struct kt_buffer *buffer, const void *bytes, size_t len)
+{
+	kt_buffer_reserve(buffer, len);
+	if (len > 0)
+		memcpy(buffer->data + buffer->len, bytes, len);
+	buffer->len += len;
+	buffer->data[buffer->len] = '\0';
+}
+
+void kt_buffer_puts(struct kt_buffer *buffer, const char *text)
+{
+	kt_buffer_append(buffer, text, strlen(text));
+}
+
+void kt_buffer_putc(struct kt_buffer *buffer, char byte)
+{
+	kt_buffer_append(buffer, &byte, 1);
+}
+
+void kt_buffer_vprintf(struct kt_buffer *buffer, const char *format, va_list args)
+{
+	va_list copy;
+	int len;
+
+	va_copy(copy, args);
+	len = vsnprintf(NULL, 0, format, copy);
+	va_end(copy);
+	KT_BUG_UNLESS(len >= 0);
+	kt_buffer_reserve(buffer, (size_t)len);
+	(void)vsnprintf(buffer->data + buffer->len, (size_t)len + 1, format, args);
+	buffer->len += (size_t)len;
+}
+
+void kt_buffer_printf(struct kt_buffer *buffer, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	kt_buffer_vprintf(buffer, format, args);
+	va_end(args);
+}
+
+void kt_buffer_consume(struct kt_buffer *buffer, size_t len)
+{
+	KT_BUG_UNLESS(len <= buffer->len);
+	if (len == 0)
+		return;
+	memmove(buffer->data, buffer->data + len, buffer->len - len);
+	buffer->len -= len;
+	buffer->data[buffer->len] = '\0';
+}
+
+const char *kt_buffer_text(const struct kt_buffer *buffer)
+{
+	return buffer->data == NULL ? "" : buffer->data;
+}
+
+char *kt_buffer_take(struct kt_buffer *buffer)
+{
+	char *data = buffer->data == NULL ? kt_strdup("") : buffer->data;
+
+	*buffer = (struct kt_buffer)KT_BUFFER_INIT;
+	return data;
+}
