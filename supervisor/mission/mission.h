@@ -2,8 +2,8 @@
  * A mission, found by the one resolver of the project (architecture.md, section 4). No other code
  * builds a path to a status file, a worktree or a branch name of a mission.
  *
- * kt_mission_resolve looks, in this order of authority, at the primary checkout's kitty-specs/, the branches
- * kitty/mission-*, and refs/kitty/closed/*; whatever is checked out. It never writes.
+ * kt_mission_resolve looks, in this order of authority, at the primary checkout's kitty-specs/, the mission
+ * branches (kitty/mission-...), and the closed ones (refs/kitty/closed/...), whatever is checked out. It never writes.
  */
 #ifndef KITTY_SUPERVISOR_MISSION_MISSION_H
 #define KITTY_SUPERVISOR_MISSION_MISSION_H
