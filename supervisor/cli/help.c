@@ -1,0 +1,130 @@
+/*
+ * kitty help, kitty help COMMAND, kitty COMMAND --help: written from the tables. Process: a
+ * command.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ipc/buffer.h"
+#include "supervisor/cli/command.h"
+#include "supervisor/cli/output.h"
+
+static const char *const exit_statuses =
+	"Exit status: 0 ok, 1 failed, 2 usage, 3 not found, 4 refused by policy, 5 conflict,\n"
+	"6 timed out, 7 no supervisor, 8 rolled back.\n";
+
+char *kt_usage_line(const char *path, const struct kt_command *command)
+{
+	return kt_format(
+		"%s%s%s", path, command->arguments[0] == '\0' ? "" : " ", command->arguments);
+}
+
+static void row_print(const struct kt_command_row *row)
+{
+	kt_print("  %-29s %s\n", row->path, row->command->summary);
+}
+
+int kt_help_overview(void)
+{
+	kt_print("kitty runs many coding agents at once on one git repository.\n\n"
+		 "usage: kitty [-C DIR] COMMAND [--json] [OPTIONS]\n\n");
+	for (size_t i = 0; i < kt_commands_len; i++)
+		if (!kt_commands[i].command->is_hidden && !kt_commands[i].is_alias)
+			row_print(&kt_commands[i]);
+	kt_print("\nkitty help COMMAND tells more about one. %s", exit_statuses);
+	return KT_EXIT_OK;
+}
+
+int kt_help_group(size_t words_len, const char *const *words)
+{
+	for (size_t i = 0; i < kt_commands_len; i++) {
+		const char *path = kt_commands[i].path;
+		size_t at = 0;
+
+		for (; at < words_len && strncmp(path, words[at], strlen(words[at])) == 0 &&
+			path[strlen(words[at])] == ' ';
+			at++)
+			path += strlen(words[at]) + 1;
+		if (at == words_len && !kt_commands[i].command->is_hidden)
+			row_print(&kt_commands[i]);
+	}
+	return KT_EXIT_OK;
+}
+
+static void option_print(const struct kt_option *option)
+{
+	char *left = kt_format("%s%c%s--%s%s%s", option->letter != 0 ? "-" : "",
+		option->letter != 0 ? option->letter : ' ', option->letter != 0 ? ", " : "",
+		option->name, option->value == NULL ? "" : " ",
+		option->value == NULL ? "" : option->value);
+
+	kt_print("  %-30s %s%s\n", left[0] == ' ' ? left + 1 : left, option->help,
+		option->repeats ? " (may be repeated)" : "");
+	free(left);
+}
+
+int kt_help_command(const char *path, const struct kt_command *command)
+{
+	char *usage = kt_usage_line(path, command);
+
+	kt_print("%s\n\nusage: kitty %s\n", command->summary, usage);
+	free(usage);
+	if (command->help != NULL)
+		kt_print("\n%s\n", command->help);
+	kt_print("\noptions:\n");
+	for (const struct kt_option *option = command->options;
+		option != NULL && option->name != NULL; option++)
+		option_print(option);
+	kt_print("  %-30s %s\n", "--json",
+		command->is_stream ? "print JSON lines" : "print one JSON object, also on failure");
+	kt_print("  %-30s %s\n", "-C DIR", "run as if started in DIR");
+	for (size_t i = 0; i < kt_commands_len; i++)
+		if (kt_commands[i].command == command && strcmp(kt_commands[i].path, path) != 0)
+			kt_print("\nalso: kitty %s", kt_commands[i].path);
+	kt_print("\n");
+	return KT_EXIT_OK;
+}
+
+static int fail_unknown(const struct kt_invocation *invocation)
+{
+	struct kt_error err = KT_ERROR_INIT;
+
+	(void)kt_error_set(&err, KT_E_USAGE, "there is no command `%.80s`; the nearest is `%s`",
+		invocation->arguments[0],
+		kt_command_nearest(invocation->arguments_len, invocation->arguments));
+	return kt_fail(invocation->json, &err);
+}
+
+static int run(struct kt_invocation *invocation)
+{
+	size_t used = 0;
+	const struct kt_command_row *row =
+		kt_command_find(invocation->arguments_len, invocation->arguments, &used);
+	struct kt_json *list = NULL;
+
+	if (invocation->arguments_len > 0 && row != NULL && used == invocation->arguments_len)
+		return kt_help_command(row->path, row->command);
+	if (kt_command_is_group(invocation->arguments_len, invocation->arguments))
+		return kt_help_group(invocation->arguments_len, invocation->arguments);
+	if (invocation->arguments_len > 0)
+		return fail_unknown(invocation);
+	if (!invocation->json)
+		return kt_help_overview();
+	list = kt_json_new_object();
+	kt_json_set(list, "commands", kt_json_new_object());
+	for (size_t i = 0; i < kt_commands_len; i++)
+		if (!kt_commands[i].command->is_hidden)
+			kt_json_set_string(kt_json_get(list, "commands"), kt_commands[i].path,
+				kt_commands[i].command->summary);
+	kt_print_json(list);
+	kt_json_free(list);
+	return KT_EXIT_OK;
+}
+
+const struct kt_command kt_command_help = {
+	.summary = "tell about kitty, or about one command",
+	.arguments = "[COMMAND]",
+	.max_arguments = 4,
+	.run = run,
+};

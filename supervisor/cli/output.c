@@ -1,0 +1,103 @@
+/*
+ * Printing for every command. Process: every command; never the supervisor's loop.
+ */
+#include "supervisor/cli/output.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "ipc/buffer.h"
+
+static bool colour_allowed = true;
+
+void kt_print(const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	(void)vprintf(format, args);
+	va_end(args);
+}
+
+void kt_print_notice(const char *format, ...)
+{
+	va_list args;
+
+	(void)fputs("kitty: ", stderr);
+	va_start(args, format);
+	(void)vfprintf(stderr, format, args);
+	va_end(args);
+	(void)fputc('\n', stderr);
+}
+
+void kt_print_json(const struct kt_json *object)
+{
+	struct kt_buffer text = KT_BUFFER_INIT;
+
+	kt_json_write(object, isatty(STDOUT_FILENO) ? KT_JSON_PRETTY_RAW : KT_JSON_COMPACT, &text);
+	kt_buffer_putc(&text, '\n');
+	(void)fwrite(text.data, 1, text.len, stdout);
+	kt_buffer_release(&text);
+}
+
+struct kt_json *kt_error_json(const struct kt_error *err)
+{
+	struct kt_json *error = kt_json_new_object();
+
+	kt_json_set_string(error, "code", kt_error_text(err->code));
+	kt_json_set_string(error, "message", kt_error_summary(err->code));
+	kt_json_set_string(error, "detail", err->detail);
+	kt_json_set_string(error, "next_step", kt_error_next_step(err));
+	return error;
+}
+
+int kt_fail_with(bool json, const struct kt_error *err, struct kt_json *extra)
+{
+	struct kt_json *object = extra == NULL ? kt_json_new_object() : extra;
+
+	if (json) {
+		if (kt_json_get(object, "error") == NULL)
+			kt_json_set(object, "error", kt_error_json(err));
+		kt_print_json(object);
+	} else {
+		(void)fflush(stdout);
+		(void)fprintf(stderr, "kitty: %s%s%s [%s]\nnext: %s\n", kt_error_summary(err->code),
+			err->detail[0] == '\0' ? "" : ": ", err->detail, kt_error_text(err->code),
+			kt_error_next_step(err));
+	}
+	kt_json_free(object);
+	return kt_error_exit(err->code);
+}
+
+int kt_fail(bool json, const struct kt_error *err)
+{
+	return kt_fail_with(json, err, NULL);
+}
+
+void kt_output_set_colour(bool allowed)
+{
+	colour_allowed = allowed;
+}
+
+bool kt_output_has_colour(void)
+{
+	const char *no_colour = getenv("NO_COLOR");
+
+	return colour_allowed && (no_colour == NULL || no_colour[0] == '\0') &&
+	       isatty(STDOUT_FILENO);
+}
+
+int kt_output_finish(int status)
+{
+	bool failed = fflush(stdout) != 0 || ferror(stdout) != 0;
+
+	if (failed && status == KT_EXIT_OK) {
+		(void)fputs("kitty: standard output could not be written [IO_ERROR]\n"
+			    "next: check where the output goes, then run the command again\n",
+			stderr);
+		return KT_EXIT_FAILED;
+	}
+	return status;
+}
