@@ -53,6 +53,13 @@ struct kt_json *kt_error_json(const struct kt_error *err)
 	return error;
 }
 
+/* Foreign text (paths, hook output) must not steer the terminal or break the line. */
+void kt_print_safe(FILE *stream, const char *text)
+{
+	for (; *text != '\0'; text++)
+		(void)fputc((unsigned char)*text < 0x20 || *text == 0x7f ? ' ' : *text, stream);
+}
+
 int kt_fail_with(bool json, const struct kt_error *err, struct kt_json *extra)
 {
 	struct kt_json *object = extra == NULL ? kt_json_new_object() : extra;
@@ -63,9 +70,12 @@ int kt_fail_with(bool json, const struct kt_error *err, struct kt_json *extra)
 		kt_print_json(object);
 	} else {
 		(void)fflush(stdout);
-		(void)fprintf(stderr, "kitty: %s%s%s [%s]\nnext: %s\n", kt_error_summary(err->code),
-			err->detail[0] == '\0' ? "" : ": ", err->detail, kt_error_text(err->code),
-			kt_error_next_step(err));
+		(void)fprintf(stderr, "kitty: %s%s", kt_error_summary(err->code),
+			err->detail[0] == '\0' ? "" : ": ");
+		kt_print_safe(stderr, err->detail);
+		(void)fprintf(stderr, " [%s]\nnext: ", kt_error_text(err->code));
+		kt_print_safe(stderr, kt_error_next_step(err));
+		(void)fputc('\n', stderr);
 	}
 	kt_json_free(object);
 	return kt_error_exit(err->code);

@@ -6,6 +6,7 @@
 #define KITTY_SUPERVISOR_CLI_OUTPUT_H
 
 #include <stdbool.h>
+#include <stdio.h>
 
 #include <kitty/attributes.h>
 #include <kitty/error.h>
@@ -30,6 +31,9 @@ struct kt_json *kt_error_json(const struct kt_error *err);
 /* May standard output be coloured? (a terminal, no NO_COLOR, no --no-color) */
 bool kt_output_has_colour(void);
 void kt_output_set_colour(bool allowed);
+
+/* One line of foreign text, control characters replaced. */
+void kt_print_safe(FILE *stream, const char *text);
 
 /* Flushes standard output; an exit status other than 0 when that failed although `status` is 0. */
 int kt_output_finish(int status);

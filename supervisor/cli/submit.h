@@ -1,0 +1,35 @@
+/*
+ * Handing a write request to whoever writes the mission: the supervisor when one lives (through the
+ * lane's worker inside a lane), else a writer in this very process. The caller cannot tell which
+ * happened.
+ */
+#ifndef KITTY_SUPERVISOR_CLI_SUBMIT_H
+#define KITTY_SUPERVISOR_CLI_SUBMIT_H
+
+#include <kitty/error.h>
+#include <kitty/json.h>
+
+#include "supervisor/cli/context.h"
+
+struct kt_client;
+
+/*
+ * KT_E_OK: *outcome is a success (transaction/request.h). Any other code: err says why, and
+ * *outcome may hold the outcome with its further members (else NULL). Event ids are put into the
+ * request before it leaves this process, so that sending it again after a broken connection is
+ * exactly once. Gives *outcome.
+ */
+KT_MUST_CHECK enum kt_code kt_submit(struct kt_context *context, struct kt_json *request,
+	const char *command, struct kt_json **outcome, struct kt_error *err);
+
+/*
+ * A connection to the mission's supervisor after HELLO, or through the lane's worker inside a lane.
+ * role: "client" or "watcher". Errors: KT_E_SUPERVISOR_ABSENT. Gives.
+ */
+KT_MUST_CHECK enum kt_code kt_supervisor_connect(
+	struct kt_context *context, const char *role, struct kt_client **out, struct kt_error *err);
+
+/* The error that an answer's "error" object says; KT_E_OK when it holds none. */
+enum kt_code kt_answer_code(const struct kt_json *answer, struct kt_error *err);
+
+#endif
