@@ -4,7 +4,9 @@
  *
  * Reading: UTF-8 is checked, the whole input must be one value, nesting is bounded, NUL bytes and
  * lone surrogates are refused, and of duplicate keys the last one wins (or is refused, see flags).
- * Key look-up is case-sensitive. Numbers keep their text, so 64-bit integers survive.
+ * Key look-up is case-sensitive. Integers keep their text, so 64-bit values survive; other numbers become
+ * the text Python prints (1e5 is 100000.0); a number of more than 63 bytes or beyond a double is refused.
+ * A tree holds only valid UTF-8 without NUL: kt_json_new_string turns other bytes into U+FFFD.
  *
  * Writing: Python's json.dumps, byte for byte. Row dialect: one line, ", " and ": ", keys sorted by
  * code point, non-ASCII escaped. Pretty dialects: indent 2, sorted or insertion order, raw or escaped.
@@ -77,7 +79,7 @@ const char *kt_json_key(const struct kt_json *value); /* name of a member */
 
 const char *kt_json_string(const struct kt_json *value); /* NULL when no string */
 bool kt_json_int(const struct kt_json *value, int64_t *out);
-const char *kt_json_number_text(const struct kt_json *value); /* as it was read; NULL: no number */
+const char *kt_json_number_text(const struct kt_json *value); /* as Python prints it; NULL: no number */
 
 enum kt_json_style {
 	KT_JSON_ROW,		/* log rows: one line, ", " ": ", sorted, escaped */
