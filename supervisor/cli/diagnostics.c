@@ -4,6 +4,7 @@
 #include "supervisor/cli/diagnostics.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "ipc/buffer.h"
 #include "supervisor/cli/output.h"
@@ -18,13 +19,14 @@ static const char *text_of(const struct kt_json *object, const char *key, const 
 void kt_diagnostic_block(const struct kt_json *outcome, struct kt_buffer *out)
 {
 	const struct kt_json *move = kt_json_get(outcome, "rolled_back_transition");
-	const char *hook = text_of(outcome, "rejected_by", NULL);
+	const char *hook = text_of(outcome, "rejected_by", "git");
+	bool is_git = strcmp(hook, "git") == 0;
 
 	if (kt_json_get_string(outcome, "rejected_message") == NULL)
 		return;
 	kt_buffer_printf(out, "Tracking commit '%s' was rejected by %s%s on branch %s.\n",
-		text_of(outcome, "rejected_message", ""), hook == NULL ? "git" : hook,
-		hook == NULL ? "" : " hook", text_of(outcome, "destination_ref", ""));
+		text_of(outcome, "rejected_message", ""), hook, is_git ? "" : " hook",
+		text_of(outcome, "destination_ref", ""));
 	if (kt_json_is(move, KT_JSON_OBJECT))
 		kt_buffer_printf(out, "Lane transition %s → %s for %s has been rolled back.\n",
 			text_of(move, "from_lane", "?"), text_of(move, "to_lane", "?"),
