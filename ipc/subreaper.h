@@ -1,0 +1,47 @@
+/*
+ * Everything a child may have left behind: orphans that come to us because we are their subreaper,
+ * descendants of any depth, and processes that only their environment still ties to us.
+ *
+ * Used by the worker and the supervisor (stop ladders) and by recovery at start. The ladder is:
+ * group TERM, grace, group KILL (ipc/child.h), then kt_descendants_signal(SIGKILL) and
+ * kt_orphans_reap until none is left, then the marker sweep.
+ */
+#ifndef KITTY_IPC_SUBREAPER_H
+#define KITTY_IPC_SUBREAPER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+#include <kitty/error.h>
+
+/* Orphaned descendants become our children from now on. */
+KT_MUST_CHECK enum kt_code kt_subreaper_enable(struct kt_error *err);
+
+/*
+ * Reaps children of this process that have ended, except those in own (they are reaped by their
+ * pidfd, by whoever started them). Never blocks. Returns how many it reaped.
+ */
+size_t kt_orphans_reap(const pid_t *own, size_t own_len);
+
+/* Reaps one child if it has ended. Defined in child.c, the only file with wait calls. */
+bool kt_orphan_reap(pid_t pid);
+
+/*
+ * Signals every living descendant, deepest last, and returns how many there were. Signal 0 counts.
+ * Zombies do not count. A process that forks faster than we look is caught by calling again.
+ */
+size_t kt_descendants_signal(int signal_number);
+size_t kt_descendants_signal_of(pid_t root, int signal_number); /* root itself is spared */
+
+/* True when ancestor is pid's parent, its parent's parent, ...; also when they are the same. */
+bool kt_process_descends_from(pid_t pid, pid_t ancestor);
+
+/*
+ * Calls on_process for each process of our user whose environment (as it was at its exec) holds
+ * marker, "NAME=value", exactly. This process is left out. Returns how many there were.
+ */
+typedef void (*kt_process_cb)(pid_t pid, void *arg);
+size_t kt_processes_with_marker(const char *marker, kt_process_cb on_process, void *arg);
+
+#endif
