@@ -10,6 +10,7 @@
 #include "supervisor/mission/mission.h"
 #include "supervisor/mission/plan.h"
 #include "supervisor/status/reduce.h"
+#include "supervisor/transaction/holder.h"
 
 struct kt_view {
 	struct kt_oid tip;
@@ -22,13 +23,10 @@ struct kt_view {
 	struct kt_plan *plan; /* NULL before finalisation */
 };
 
-/* Errors: KT_E_COORDINATION_BRANCH_DELETED, KT_E_EVENT_INVALID, KT_E_GIT_FAILED. An absent log is an empty one. */
+/* Errors: KT_E_COORDINATION_BRANCH_DELETED, KT_E_EVENT_INVALID, KT_E_GIT_FAILED. An absent log is
+ * an empty one. */
 KT_MUST_CHECK enum kt_code kt_view_load(const struct kt_repository *repo,
 	const struct kt_mission *mission, struct kt_view **out, struct kt_error *err);
 void kt_view_free(struct kt_view *view);
-
-/* Who holds the mission's lock, from <run_dir>/holder: {"pid","start_time","boot_id","command","since","socket"}.
- * NULL when nobody alive does. Gives. */
-struct kt_json *kt_holder_read(const struct kt_mission *mission);
 
 #endif

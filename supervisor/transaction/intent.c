@@ -1,0 +1,199 @@
+/*
+ * Two small records in the mission's run folder. `intent`: who is about to take which git lock, so
+ * that the lock of a killed writer is told from a living process's and broken at once. `synced`:
+ * the tip that the coordination worktree's files were last brought to. Both are hints: losing one
+ * costs a slower heal, never an event.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "ipc/child.h"
+#include "ipc/file.h"
+#include "supervisor/transaction/writer_private.h"
+
+enum { RECORD_MAX = 512, OLD_LOCK_S = 10, INTENT_SPAN_S = 10 };
+
+/* Written in place, without a rename: a rename over an old file costs a synchronous discard on some
+ * file systems. */
+static enum kt_code record_write(const struct kt_writer *writer, const char *name, const char *text,
+	size_t len, struct kt_error *err)
+{
+	char *path = kt_path_join(writer->options.mission->run_dir, name);
+	int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	enum kt_code code = KT_E_OK;
+
+	if (fd < 0 || pwrite(fd, text, len, 0) != (ssize_t)len || ftruncate(fd, (off_t)len) != 0)
+		code = kt_error_from_errno(err, errno, "%s", path);
+	if (fd >= 0)
+		(void)close(fd);
+	free(path);
+	return code;
+}
+
+static ssize_t record_read(
+	const struct kt_writer *writer, const char *name, char *text, struct stat *facts)
+{
+	char *path = kt_path_join(writer->options.mission->run_dir, name);
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	ssize_t len = -1;
+
+	if (fd >= 0) {
+		len = pread(fd, text, RECORD_MAX - 1, 0);
+		if (facts != NULL && fstat(fd, facts) != 0)
+			len = -1;
+		(void)close(fd);
+	}
+	text[len > 0 ? len : 0] = '\0';
+	free(path);
+	return len;
+}
+
+enum kt_code kt_intent_write(struct kt_writer *writer, struct kt_error *err)
+{
+	struct kt_buffer text = KT_BUFFER_INIT;
+	enum kt_code code = KT_E_OK;
+
+	kt_buffer_printf(&text, "%ld %llu %s %s\n", (long)getpid(),
+		(unsigned long long)kt_process_start_time(getpid()), kt_boot_id(),
+		kt_oid_format(&writer->new_tip).text);
+	code = record_write(writer, "intent", text.data, text.len, err);
+	kt_buffer_release(&text);
+	return code;
+}
+
+void kt_intent_clear(struct kt_writer *writer)
+{
+	struct kt_error ignored = KT_ERROR_INIT;
+
+	/* A record that stays names a living process until we end, and then at worst breaks our own
+	 * old lock. */
+	if (record_write(writer, "intent", "", 0, &ignored) != KT_E_OK)
+		return;
+}
+
+void kt_synced_write(struct kt_writer *writer, const struct kt_oid *tip)
+{
+	struct kt_error ignored = KT_ERROR_INIT;
+	struct kt_oid known = {{0}};
+
+	if (kt_synced_read(writer, &known) && kt_oid_equal(&known, tip))
+		return;
+	if (record_write(writer, "synced", kt_oid_format(tip).text, 40, &ignored) != KT_E_OK)
+		kt_writer_notice(writer, "warning: %s", ignored.detail);
+}
+
+bool kt_synced_read(const struct kt_writer *writer, struct kt_oid *tip)
+{
+	char text[RECORD_MAX];
+	ssize_t len = record_read(writer, "synced", text, NULL);
+
+	return len == 40 && kt_oid_parse(text, tip);
+}
+
+/* ---- stale git locks ---- */
+
+struct lock_rule {
+	bool has_dead_owner; /* an intent of a dead process exists */
+	time_t intent_time;
+};
+
+static bool is_own_stale(const struct lock_rule *rule, const struct stat *lock)
+{
+	return rule->has_dead_owner && lock->st_mtime >= rule->intent_time - 1 &&
+	       lock->st_mtime <= rule->intent_time + INTENT_SPAN_S;
+}
+
+/* Does a git process stand in this repository? Git lock files name no owner, so this is all one can
+ * ask. */
+static bool is_git_at_work(const struct kt_writer *writer)
+{
+	const char *root = writer->options.mission->repo_root;
+	const char *common = writer->options.mission->common_dir;
+	DIR *processes = opendir("/proc");
+	struct dirent *entry = NULL;
+	bool found = processes == NULL;
+
+	while (!found && processes != NULL && (entry = readdir(processes)) != NULL) {
+		char path[300], comm[32] = "", cwd[4096];
+		struct kt_buffer text = KT_BUFFER_INIT;
+		struct kt_error ignored = KT_ERROR_INIT;
+		ssize_t len = 0;
+
+		if (entry->d_name[0] < '1' || entry->d_name[0] > '9')
+			continue;
+		(void)snprintf(path, sizeof path, "/proc/%s/comm", entry->d_name);
+		if (kt_file_read(path, sizeof comm, &text, &ignored) == KT_E_OK)
+			(void)snprintf(comm, sizeof comm, "%s", kt_buffer_text(&text));
+		kt_buffer_release(&text);
+		if (strncmp(comm, "git", 3) != 0)
+			continue;
+		(void)snprintf(path, sizeof path, "/proc/%s/cwd", entry->d_name);
+		len = readlink(path, cwd, sizeof cwd - 1);
+		cwd[len > 0 ? len : 0] = '\0';
+		found = strncmp(cwd, root, strlen(root)) == 0 ||
+			strncmp(cwd, common, strlen(common)) == 0;
+	}
+	if (processes != NULL)
+		(void)closedir(processes);
+	return found;
+}
+
+static void break_lock(struct kt_writer *writer, const struct lock_rule *rule, const char *path)
+{
+	struct stat lock;
+	bool is_old = false;
+
+	if (lstat(path, &lock) != 0)
+		return;
+	is_old = time(NULL) - lock.st_mtime > OLD_LOCK_S;
+	if (!is_own_stale(rule, &lock) && !(is_old && !is_git_at_work(writer)))
+		return;
+	if (unlink(path) == 0)
+		kt_writer_notice(writer, "healed: removed the stale lock %s", path);
+}
+
+static void read_rule(const struct kt_writer *writer, struct lock_rule *rule)
+{
+	char text[RECORD_MAX], boot[64] = "", tip[64] = "";
+	long pid = 0;
+	unsigned long long start_time = 0;
+	struct stat facts;
+
+	*rule = (struct lock_rule){false, 0};
+	if (record_read(writer, "intent", text, &facts) <= 0 ||
+		sscanf(text, "%ld %llu %63s %63s", &pid, &start_time, boot, tip) != 4)
+		return;
+	rule->has_dead_owner =
+		strcmp(boot, kt_boot_id()) != 0 || !kt_process_is_alive((pid_t)pid, start_time);
+	rule->intent_time = facts.st_mtime;
+}
+
+/* Called right after the mission's lock was taken: whoever wrote the intent is dead or done. */
+void kt_intent_break_stale_locks(struct kt_writer *writer)
+{
+	const struct kt_mission *mission = writer->options.mission;
+	struct kt_worktree_facts facts = {0};
+	struct lock_rule rule;
+	char *ref_lock = kt_format("%s/%s.lock", mission->common_dir, mission->coordination_ref);
+	char *index_lock = NULL;
+
+	read_rule(writer, &rule);
+	break_lock(writer, &rule, ref_lock);
+	kt_worktree_inspect(writer->options.repo, mission->coord_worktree, &facts);
+	if (facts.git_dir != NULL) {
+		index_lock = kt_path_join(facts.git_dir, "index.lock");
+		break_lock(writer, &rule, index_lock);
+	}
+	if (rule.has_dead_owner)
+		kt_intent_clear(writer);
+	kt_worktree_facts_release(&facts);
+	free(ref_lock);
+	free(index_lock);
+}

@@ -1,0 +1,139 @@
+/*
+ * Swap: the commit point. HEAD asserted once more, objects made durable, the ref compared and
+ * swapped, read back. Exit codes do not decide, the ref does: a failed swap may have landed, and
+ * then it counts (traps.md, 0.1).
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "supervisor/transaction/writer_private.h"
+
+enum { ATTEMPTS_MAX = 5 };
+
+static enum kt_code assert_head(const struct kt_writer *writer, struct kt_error *err)
+{
+	char *head = kt_head_read(writer->worktree_git_dir);
+	enum kt_code code = KT_E_OK;
+
+	if (head == NULL || strcmp(head, writer->options.mission->coordination_ref) != 0)
+		code = kt_error_set(err, KT_E_SAFE_COMMIT_HEAD_MISMATCH, "%s is on %s",
+			writer->options.mission->coord_worktree,
+			head == NULL ? "<detached>" : head);
+	free(head);
+	return code;
+}
+
+static enum kt_code swap(struct kt_writer *writer, struct kt_error *err)
+{
+	const char *ref = writer->options.mission->coordination_ref;
+	const char *message = NULL;
+	char *reflog = NULL;
+	enum kt_code code = KT_E_OK;
+
+	for (const struct pending *p = writer->batch; p != NULL; p = p->next)
+		if (p->is_built)
+			message = p->message;
+	reflog = kt_format("commit: %.*s", (int)strcspn(message, "\n"), message);
+	code = kt_commit_barrier(writer->store, err);
+	if (code == KT_E_OK && writer->hooks.path[KT_HOOK_REFERENCE_TRANSACTION] != NULL)
+		code = kt_commit_swap_with_hook(
+			writer->store, ref, &writer->tip, &writer->new_tip, reflog, err);
+	else if (code == KT_E_OK)
+		code = kt_commit_swap(
+			writer->store, ref, &writer->tip, &writer->new_tip, reflog, err);
+	free(reflog);
+	return code;
+}
+
+static bool has_landed(struct kt_writer *writer)
+{
+	struct kt_oid now = {{0}};
+	struct kt_error ignored = KT_ERROR_INIT;
+
+	return kt_store_ref_read(writer->store, writer->options.mission->coordination_ref, &now,
+		       &ignored) == KT_E_OK &&
+	       kt_oid_equal(&now, &writer->new_tip);
+}
+
+static size_t count_built(const struct kt_writer *writer)
+{
+	size_t built = 0;
+
+	for (const struct pending *p = writer->batch; p != NULL; p = p->next)
+		built += p->is_built ? 1 : 0;
+	return built;
+}
+
+/* The undecided requests go back to the queue's front, to be tried one by one: one bad request
+ * never fails its neighbours. */
+static void retry_singly(struct kt_writer *writer)
+{
+	struct pending **end = &writer->batch, *again = NULL, **again_end = &again;
+	size_t count = 0;
+
+	while (*end != NULL) {
+		struct pending *p = *end;
+
+		if (p->outcome != NULL) {
+			end = &p->next;
+			continue;
+		}
+		*end = p->next;
+		p->next = NULL;
+		*again_end = p;
+		again_end = &p->next;
+		count++;
+	}
+	*again_end = writer->queue;
+	if (writer->queue == NULL)
+		writer->queue_end = again_end;
+	writer->queue = again;
+	writer->retry_singly = true;
+	writer->singles_left = count + 1; /* this batch's own answer counts once */
+}
+
+static void give_up(struct kt_writer *writer, const struct kt_error *err)
+{
+	struct kt_error reported = *err;
+
+	if (err->code == KT_E_GIT_FAILED || err->code == KT_E_IO)
+		(void)kt_error_set(&reported, KT_E_BOOKKEEPING_COMMIT_FAILED, "%s", err->detail);
+	for (struct pending *p = writer->batch; p != NULL; p = p->next)
+		if (p->outcome == NULL)
+			kt_pending_roll_back(writer, p, &reported);
+}
+
+static enum turn swap_failed(struct kt_writer *writer, const struct kt_error *err)
+{
+	size_t built = count_built(writer);
+
+	kt_intent_clear(writer);
+	kt_hooks_unstage(writer);
+	kt_batch_discard(writer);
+	writer->step = STEP_ANSWER;
+	if (err->code == KT_E_REF_MOVED && writer->attempts++ < ATTEMPTS_MAX)
+		writer->step = STEP_WORKTREE;
+	else if (built > 1)
+		retry_singly(writer);
+	else
+		give_up(writer, err);
+	return TURN_NEXT;
+}
+
+enum turn kt_step_swap(struct kt_writer *writer)
+{
+	struct kt_error err = KT_ERROR_INIT;
+	enum kt_code code = assert_head(writer, &err);
+
+	if (code == KT_E_OK)
+		code = kt_intent_write(writer, &err);
+	if (code == KT_E_OK) {
+		code = swap(writer, &err);
+		if (code != KT_E_OK && has_landed(writer))
+			code = KT_E_OK;
+	}
+	if (code != KT_E_OK)
+		return swap_failed(writer, &err);
+	writer->step = STEP_FILES;
+	return TURN_NEXT;
+}

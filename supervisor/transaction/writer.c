@@ -1,0 +1,421 @@
+/*
+ * The writer: its queue, its batches, and the order of the steps. Runs in the supervisor's loop or
+ * in a command. Must never wait by itself: every wait is handed to the caller as struct kt_wait.
+ */
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <kitty/limits.h>
+
+#include "ipc/clock.h"
+#include "supervisor/transaction/gate.h"
+#include "supervisor/transaction/holder.h"
+#include "supervisor/transaction/lock.h"
+#include "supervisor/transaction/writer_private.h"
+
+enum { LOCK_POLL_MS = 20, SUPERVISOR_PATIENCE_MS = 200 };
+
+static enum turn step_idle(struct kt_writer *writer);
+static enum turn step_lock(struct kt_writer *writer);
+static enum turn step_gate(struct kt_writer *writer);
+static enum turn step_answer(struct kt_writer *writer);
+
+static enum turn (*const steps[STEP_COUNT])(struct kt_writer *) = {
+	[STEP_IDLE] = step_idle,
+	[STEP_LOCK] = step_lock,
+	[STEP_WORKTREE] = kt_step_worktree,
+	[STEP_HEAL] = kt_step_heal,
+	[STEP_SYNC] = kt_step_sync,
+	[STEP_GATE] = step_gate,
+	[STEP_BUILD] = kt_step_build,
+	[STEP_HOOKS] = kt_step_hooks,
+	[STEP_SWAP] = kt_step_swap,
+	[STEP_FILES] = kt_step_files,
+	[STEP_ANSWER] = step_answer,
+	[STEP_POST] = kt_step_post,
+};
+
+static enum kt_code check_mission(const struct kt_mission *mission, struct kt_error *err)
+{
+	if (mission->is_closed)
+		return kt_error_set(err, KT_E_MISSION_NOT_FOUND, "%s is closed", mission->slug);
+	if (mission->coordination_branch == NULL)
+		return kt_error_set(err, KT_E_MISSION_TOPOLOGY_UNSUPPORTED, "%s", mission->slug);
+	return KT_E_OK;
+}
+
+enum kt_code kt_writer_new(
+	const struct kt_writer_options *options, struct kt_writer **out, struct kt_error *err)
+{
+	struct kt_writer *writer = NULL;
+	enum kt_code code = check_mission(options->mission, err);
+
+	if (code != KT_E_OK)
+		return code;
+	writer = kt_alloc(sizeof *writer);
+	writer->options = *options;
+	writer->lock_fd = -1;
+	writer->queue_end = &writer->queue;
+	writer->child = (struct kt_subprocess)KT_SUBPROCESS_INIT;
+	writer->program = kt_strdup(options->program == NULL ? "/proc/self/exe" : options->program);
+	code = kt_store_open(options->repo, &writer->store, err);
+	if (code != KT_E_OK) {
+		kt_writer_free(writer);
+		return code;
+	}
+	*out = writer;
+	return KT_E_OK;
+}
+
+static void pending_free(struct pending *pending)
+{
+	kt_json_free(pending->request);
+	kt_json_free(pending->outcome);
+	kt_json_free(pending->moves);
+	kt_json_free(pending->event_ids);
+	kt_buffer_release(&pending->rows);
+	free(pending->message);
+	free(pending->lane);
+	free(pending->effects);
+	free(pending);
+}
+
+/* Tells the submitter and runs the effects, which must not run after a rejection (seed FR-022). */
+static void pending_answer(struct pending *pending)
+{
+	bool has_succeeded = kt_json_get(pending->outcome, "receipt") != NULL;
+
+	if (pending->done != NULL)
+		pending->done(pending->outcome, pending->arg);
+	for (size_t i = 0; i < pending->effects_len; i++) {
+		if (has_succeeded)
+			pending->effects[i].run(pending->outcome, pending->effects[i].arg);
+		else if (pending->effects[i].drop != NULL)
+			pending->effects[i].drop(pending->effects[i].arg);
+	}
+	pending_free(pending);
+}
+
+static void abandon(struct kt_writer *writer, struct pending *list)
+{
+	struct kt_error err = KT_ERROR_INIT;
+
+	(void)kt_error_set(
+		&err, KT_E_INTERRUPTED, "the writer ended before the request was committed");
+	while (list != NULL) {
+		struct pending *pending = list;
+
+		list = pending->next;
+		if (pending->outcome == NULL)
+			kt_pending_fail(writer, pending, &err);
+		pending_answer(pending);
+	}
+}
+
+static void release_lock(struct kt_writer *writer)
+{
+	if (writer->lock_fd < 0)
+		return;
+	kt_holder_clear(writer->options.mission);
+	kt_lock_release(writer->lock_fd);
+	writer->lock_fd = -1;
+}
+
+void kt_writer_free(struct kt_writer *writer)
+{
+	if (writer == NULL)
+		return;
+	kt_subprocess_release(&writer->child);
+	abandon(writer, writer->batch);
+	abandon(writer, writer->queue);
+	release_lock(writer);
+	kt_reducer_free(writer->state);
+	kt_plan_free(writer->plan);
+	kt_hooks_release(&writer->hooks);
+	kt_buffer_release(&writer->log);
+	kt_buffer_release(&writer->snapshot);
+	kt_buffer_release(&writer->new_log);
+	kt_buffer_release(&writer->new_snapshot);
+	kt_store_close(writer->store);
+	free(writer->message_path);
+	free(writer->index_path);
+	free(writer->worktree_git_dir);
+	free(writer->program);
+	free(writer);
+}
+
+void kt_writer_submit_with_effects(struct kt_writer *writer, const struct kt_json *request,
+	const char *lane, kt_outcome_cb done, void *arg, const struct kt_effect *effects,
+	size_t len)
+{
+	struct pending *pending = kt_alloc(sizeof *pending);
+	struct kt_error err = KT_ERROR_INIT;
+
+	pending->request = kt_json_copy(request);
+	pending->lane = kt_strdup(lane);
+	pending->done = done;
+	pending->arg = arg;
+	pending->effects = kt_alloc(len * sizeof *effects);
+	pending->effects_len = len;
+	if (len > 0)
+		memcpy(pending->effects, effects, len * sizeof *effects);
+	if (kt_request_check(request, &err) != KT_E_OK)
+		kt_pending_fail(writer, pending, &err);
+	*writer->queue_end = pending;
+	writer->queue_end = &pending->next;
+}
+
+void kt_writer_submit(struct kt_writer *writer, const struct kt_json *request, const char *lane,
+	kt_outcome_cb done, void *arg)
+{
+	kt_writer_submit_with_effects(writer, request, lane, done, arg, NULL, 0);
+}
+
+/* ---- steps ---- */
+
+static void take_batch(struct kt_writer *writer)
+{
+	size_t limit = writer->retry_singly ? 1 : KT_BATCH_MAX;
+	struct pending **end = &writer->batch;
+
+	for (size_t i = 0; i < limit && writer->queue != NULL; i++) {
+		*end = writer->queue;
+		writer->queue = writer->queue->next;
+		(*end)->next = NULL;
+		end = &(*end)->next;
+	}
+	if (writer->queue == NULL)
+		writer->queue_end = &writer->queue;
+	writer->attempts = 0;
+}
+
+static bool all_decided(const struct kt_writer *writer)
+{
+	for (const struct pending *p = writer->batch; p != NULL; p = p->next)
+		if (p->outcome == NULL)
+			return false;
+	return true;
+}
+
+static enum turn step_idle(struct kt_writer *writer)
+{
+	if (writer->queue == NULL && !writer->lock_is_asked) {
+		if (!writer->options.hold_lock)
+			release_lock(writer);
+		writer->wait = (struct kt_wait){-1, -1};
+		return TURN_WAIT;
+	}
+	take_batch(writer);
+	writer->lock_deadline_ms =
+		kt_clock_monotonic_ms() + (writer->options.lock_timeout_ms
+							  ? writer->options.lock_timeout_ms
+							  : KT_LOCK_TIMEOUT_MS);
+	/* A request that was refused by its shape needs no lock. */
+	writer->step = all_decided(writer) && !writer->lock_is_asked ? STEP_ANSWER : STEP_LOCK;
+	return TURN_NEXT;
+}
+
+/* A supervisor took the lock while we looked for one: it will serve the caller through its socket.
+ */
+static bool is_supervisor_there(const struct kt_writer *writer)
+{
+	struct kt_json *holder = kt_holder_read(writer->options.mission);
+	bool is_there = kt_json_get_string(holder, "socket") != NULL;
+
+	kt_json_free(holder);
+	return is_there;
+}
+
+static enum turn wait_for_lock(struct kt_writer *writer)
+{
+	int64_t now = kt_clock_monotonic_ms();
+	int64_t timeout = writer->options.lock_timeout_ms ? writer->options.lock_timeout_ms
+							  : KT_LOCK_TIMEOUT_MS;
+	struct kt_error err = KT_ERROR_INIT;
+	char *holder = NULL;
+
+	if (now - (writer->lock_deadline_ms - timeout) > SUPERVISOR_PATIENCE_MS &&
+		is_supervisor_there(writer)) {
+		holder = kt_holder_describe(writer->options.mission);
+		(void)kt_error_set(&err, KT_E_SUPERVISOR_RUNNING, "it is %s", holder);
+	} else if (now >= writer->lock_deadline_ms) {
+		holder = kt_holder_describe(writer->options.mission);
+		(void)kt_error_set(&err, KT_E_BOOKKEEPING_LOCK_TIMEOUT, "by %s", holder);
+	} else {
+		writer->wait = (struct kt_wait){-1, now + LOCK_POLL_MS};
+		return TURN_WAIT;
+	}
+	free(holder);
+	kt_batch_fail(writer, &err);
+	writer->step = STEP_ANSWER;
+	return TURN_NEXT;
+}
+
+static enum turn step_lock(struct kt_writer *writer)
+{
+	struct kt_error err = KT_ERROR_INIT;
+	enum kt_code code = KT_E_OK;
+
+	writer->step = STEP_WORKTREE;
+	if (writer->lock_fd >= 0)
+		return TURN_NEXT;
+	/* A hook of our own commit runs below the lock's holder: waiting for the lock would wait
+	 * for ourselves. */
+	if (getenv("SPEC_KITTY_IN_HOOK") != NULL)
+		code = kt_error_set(
+			&err, KT_E_HOOK_REENTRY, "kitty was called by a hook of its own commit");
+	if (code == KT_E_OK)
+		code = kt_lock_try(writer->options.mission->lock_path, &writer->lock_fd, &err);
+	if (code == KT_E_OK && writer->lock_fd < 0) {
+		writer->step = STEP_LOCK;
+		return wait_for_lock(writer);
+	}
+	if (code == KT_E_OK)
+		code = kt_holder_write(writer->options.mission,
+			writer->options.holder_command ? writer->options.holder_command : "kitty",
+			NULL, &err);
+	if (code != KT_E_OK) {
+		kt_batch_fail(writer, &err);
+		release_lock(writer);
+		writer->step = STEP_ANSWER;
+		return TURN_NEXT;
+	}
+	kt_intent_break_stale_locks(writer);
+	return TURN_NEXT;
+}
+
+static enum turn step_gate(struct kt_writer *writer)
+{
+	struct kt_error cause = KT_ERROR_INIT, err = KT_ERROR_INIT;
+	const struct kt_mission *mission = writer->options.mission;
+	struct pending *p = NULL;
+
+	writer->step = writer->batch == NULL ? STEP_ANSWER : STEP_BUILD;
+	if (writer->batch == NULL ||
+		kt_gate_check(writer->options.repo, writer->store, mission->coordination_branch,
+			writer->options.protected_branches, &cause) == KT_E_OK)
+		return TURN_NEXT;
+	(void)kt_error_set(&err, KT_E_BOOKKEEPING_POLICY_REFUSED, "%s: %s: %s",
+		kt_error_text(cause.code), kt_error_summary(cause.code), cause.detail);
+	kt_error_next(&err, "%s", kt_error_next_step(&cause));
+	for (p = writer->batch; p != NULL; p = p->next) {
+		struct kt_json *refusal = kt_json_new_object();
+
+		if (p->outcome != NULL) {
+			kt_json_free(refusal);
+			continue;
+		}
+		kt_pending_fail(writer, p, &err);
+		kt_json_set_string(refusal, "error_code", kt_error_text(cause.code));
+		kt_json_set_string(refusal, "message", cause.detail);
+		kt_json_set_string(refusal, "destination_ref", mission->coordination_branch);
+		kt_json_set_string(refusal, "next_step", kt_error_next_step(&cause));
+		kt_json_set(p->outcome, "refusal", refusal);
+	}
+	writer->step = STEP_ANSWER;
+	return TURN_NEXT;
+}
+
+/* The rows of each commit, in order, after their receipts. */
+static void publish(struct kt_writer *writer, const struct pending *p)
+{
+	size_t start = p->log_end - p->rows.len;
+
+	if (p->is_built && writer->options.on_committed != NULL && p->log_end <= writer->log.len)
+		writer->options.on_committed(
+			writer->log.data + start, p->rows.len, &p->commit, writer->options.arg);
+}
+
+static enum turn step_answer(struct kt_writer *writer)
+{
+	writer->lock_is_asked = false;
+	while (writer->batch != NULL) {
+		struct pending *p = writer->batch;
+
+		writer->batch = p->next;
+		publish(writer, p);
+		pending_answer(p);
+	}
+	if (writer->retry_singly && (writer->singles_left == 0 || --writer->singles_left == 0))
+		writer->retry_singly = false;
+	writer->step = STEP_POST;
+	return TURN_NEXT;
+}
+
+bool kt_writer_turn(struct kt_writer *writer, struct kt_wait *wait)
+{
+	while (steps[writer->step](writer) == TURN_NEXT)
+		;
+	*wait = writer->wait;
+	return writer->step == STEP_IDLE;
+}
+
+void kt_writer_finish(struct kt_writer *writer)
+{
+	struct kt_wait wait = {-1, -1};
+
+	while (!kt_writer_turn(writer, &wait)) {
+		struct pollfd entry = {wait.fd, POLLIN, 0};
+		int64_t left =
+			wait.deadline_ms < 0 ? -1 : wait.deadline_ms - kt_clock_monotonic_ms();
+
+		(void)poll(&entry, wait.fd >= 0 ? 1 : 0,
+			wait.deadline_ms < 0 ? -1
+			: left < 0           ? 0
+					     : (int)left);
+	}
+}
+
+enum kt_code kt_writer_acquire(struct kt_writer *writer, struct kt_error *err)
+{
+	writer->lock_is_asked = true;
+	writer->acquire_error = (struct kt_error)KT_ERROR_INIT;
+	kt_writer_finish(writer);
+	if (writer->acquire_error.code != KT_E_OK)
+		*err = writer->acquire_error;
+	return writer->acquire_error.code;
+}
+
+/* ---- what others may see ---- */
+
+void kt_writer_notice(struct kt_writer *writer, const char *format, ...)
+{
+	struct kt_buffer line = KT_BUFFER_INIT;
+	va_list args;
+
+	va_start(args, format);
+	kt_buffer_vprintf(&line, format, args);
+	va_end(args);
+	if (writer->options.on_notice != NULL)
+		writer->options.on_notice(kt_buffer_text(&line), writer->options.arg);
+	kt_buffer_release(&line);
+}
+
+const struct kt_reducer *kt_writer_state(const struct kt_writer *writer)
+{
+	return writer->state;
+}
+
+const struct kt_oid *kt_writer_tip(const struct kt_writer *writer)
+{
+	return &writer->tip;
+}
+
+const char *kt_writer_snapshot(const struct kt_writer *writer, size_t *len)
+{
+	*len = writer->snapshot.len;
+	return kt_buffer_text(&writer->snapshot);
+}
+
+const char *kt_writer_log(const struct kt_writer *writer, size_t *len)
+{
+	*len = writer->log.len;
+	return kt_buffer_text(&writer->log);
+}
+
+uint64_t kt_writer_commits(const struct kt_writer *writer)
+{
+	return writer->commits;
+}

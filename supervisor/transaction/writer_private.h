@@ -1,0 +1,184 @@
+/*
+ * The inside of the writer, for the files of this folder that each do one of its steps. Nobody else
+ * includes it.
+ *
+ * Which file does which step:
+ *   writer.c    queue, batch, the order of steps      worktree.c  prepare and sync the coordination
+ * worktree lock.c      lock                                   heal.c      heal gate.c      gate
+ * admit.c     validate and encode rows build.c     build                                  hookrun.c
+ * hooks swap.c      swap                                   files.c     log, snapshot, index on disk
+ *   receipt.c   receipts and failures
+ */
+#ifndef KITTY_SUPERVISOR_TRANSACTION_WRITER_PRIVATE_H
+#define KITTY_SUPERVISOR_TRANSACTION_WRITER_PRIVATE_H
+
+#include <sys/stat.h>
+
+#include "ipc/buffer.h"
+#include "supervisor/git/commit.h"
+#include "supervisor/git/hooks.h"
+#include "supervisor/git/index.h"
+#include "supervisor/git/worktree.h"
+#include "supervisor/mission/plan.h"
+#include "supervisor/status/reduce.h"
+#include "supervisor/transaction/effects.h"
+#include "supervisor/transaction/subprocess.h"
+#include "supervisor/transaction/writer.h"
+
+/* One submitted request on its way. */
+struct pending {
+	struct pending *next;
+	struct kt_json *request;
+	char *lane; /* NULL: a person, or the supervisor */
+	kt_outcome_cb done;
+	void *arg;
+	struct kt_effect *effects;
+	size_t effects_len;
+
+	/* Set while its batch runs. */
+	struct kt_json *outcome; /* NULL: not decided yet */
+	struct kt_json *moves;   /* [{wp_id, from_lane, to_lane, actor}] */
+	struct kt_json *event_ids;
+	struct kt_buffer rows; /* what it adds to the log */
+	char *message;
+	bool is_built; /* has a commit of its own in the chain */
+	struct kt_oid commit, log_blob, snapshot_blob;
+	size_t log_end; /* length of the log after its rows */
+};
+
+enum step {
+	STEP_IDLE,
+	STEP_LOCK,
+	STEP_WORKTREE,
+	STEP_HEAL,
+	STEP_SYNC,
+	STEP_GATE,
+	STEP_BUILD,
+	STEP_HOOKS,
+	STEP_SWAP,
+	STEP_FILES,
+	STEP_ANSWER,
+	STEP_POST,
+	STEP_COUNT
+};
+
+/* What a step function says. */
+enum turn { TURN_NEXT, TURN_WAIT };
+
+struct kt_writer {
+	struct kt_writer_options options;
+	struct kt_store *store;
+	char *program;
+
+	enum step step;
+	struct kt_wait wait;
+	int lock_fd;
+	int64_t lock_deadline_ms;
+	bool lock_is_asked; /* kt_writer_acquire: lock and heal without a request */
+	struct kt_error acquire_error;
+
+	struct pending *queue, **queue_end;
+	struct pending *batch; /* being worked on, in order */
+	bool retry_singly;     /* the last batch failed as a whole: one request at a time until its
+				  members are through */
+	size_t singles_left;
+	int attempts; /* of this batch, after foreign moves */
+
+	/* Committed state, as of `tip`. Valid only while state is not NULL. */
+	struct kt_reducer *state;
+	struct kt_oid tip;
+	struct kt_buffer log, snapshot;
+	bool has_log, has_snapshot; /* the blobs exist at the tip */
+	struct kt_oid log_blob, snapshot_blob;
+	char number[32], type[128];          /* snapshot identity from meta.json at the tip */
+	struct kt_plan *plan;                /* loaded when first asked for; NULL before */
+	struct stat log_stat, snapshot_stat; /* of the working files as we left them */
+	char *worktree_git_dir;
+
+	/* The batch being built, on top of the committed state. */
+	size_t state_mark;
+	struct kt_buffer new_log, new_snapshot;
+	struct kt_oid new_tip, new_log_blob, new_snapshot_blob;
+	size_t built; /* commits in the chain */
+	bool has_files;
+
+	struct kt_hooks hooks;
+	struct kt_subprocess child; /* the one child the writer waits for */
+	size_t hook_next;           /* position in the sequence of hooks */
+	bool is_staged; /* the working log and snapshot hold the rows that the hooks judge */
+	char *message_path, *index_path;
+	struct kt_oid sync_from;
+
+	uint64_t commits;
+};
+
+/* Notices for people. */
+void kt_writer_notice(struct kt_writer *writer, const char *format, ...) KT_PRINTF(2, 3);
+
+/* The steps: each in its file. */
+enum turn kt_step_worktree(struct kt_writer *writer);
+enum turn kt_step_heal(struct kt_writer *writer);
+enum turn kt_step_sync(struct kt_writer *writer);
+enum turn kt_step_build(struct kt_writer *writer);
+enum turn kt_step_hooks(struct kt_writer *writer);
+enum turn kt_step_swap(struct kt_writer *writer);
+enum turn kt_step_files(struct kt_writer *writer);
+enum turn kt_step_post(struct kt_writer *writer);
+
+/* admit.c: validates one request against the writer's state, feeds its rows to the reducer and
+ * collects them in pending->rows. A request whose events are all there already gets its outcome and
+ * no rows. On failure the reducer is as before. */
+KT_MUST_CHECK enum kt_code kt_request_admit(
+	struct kt_writer *writer, struct pending *pending, struct kt_error *err);
+
+/* heal.c: number and type of the snapshot, from the meta.json of that commit. */
+KT_MUST_CHECK enum kt_code kt_identity_load(
+	struct kt_writer *writer, const struct kt_oid *tip, struct kt_error *err);
+
+/* build.c: one commit of one request on top of new_tip. */
+KT_MUST_CHECK enum kt_code kt_commit_request(struct kt_writer *writer, struct pending *pending,
+	const char *message, struct kt_oid *commit, struct kt_error *err);
+void kt_batch_discard(
+	struct kt_writer *writer); /* forgets what was built; reducer back at the tip */
+
+/* receipt.c */
+void kt_pending_fail(struct kt_writer *writer, struct pending *pending, const struct kt_error *err);
+void kt_batch_fail(struct kt_writer *writer, const struct kt_error *err); /* all undecided ones */
+void kt_pending_reject(struct kt_writer *writer, struct pending *pending, const char *hook,
+	const char *reason); /* rolled back: the seed's diagnostic */
+void kt_pending_roll_back(
+	struct kt_writer *writer, struct pending *pending, const struct kt_error *err);
+void kt_pending_succeed(struct kt_writer *writer, struct pending *pending);
+/* Receipt of events that were committed before. Errors: KT_E_GIT_FAILED. */
+KT_MUST_CHECK enum kt_code kt_pending_repeat(struct kt_writer *writer, struct pending *pending,
+	const char *event_id, struct kt_error *err);
+
+/* files.c: the working copies. */
+/* Takes back what was staged for the hooks: log cut to its committed length, snapshot's old bytes.
+ */
+KT_MUST_CHECK enum kt_code kt_working_restore(struct kt_writer *writer, struct kt_error *err);
+char *kt_working_path(const struct kt_writer *writer, const char *relative);
+KT_MUST_CHECK enum kt_code kt_working_log_append(struct kt_writer *writer, size_t old_len,
+	const void *rows, size_t len, struct kt_error *err);
+KT_MUST_CHECK enum kt_code kt_working_snapshot_write(
+	struct kt_writer *writer, const struct kt_buffer *bytes, struct kt_error *err);
+void kt_working_remember(struct kt_writer *writer); /* stat data, for the next quick check */
+bool kt_working_is_remembered(const struct kt_writer *writer);
+/* Copies bytes or a file to <run_dir>/quarantine/; returns its path (gives). */
+char *kt_quarantine_bytes(
+	struct kt_writer *writer, const char *name, const void *bytes, size_t len);
+
+/* hookrun.c: ends the hook phase; the files are as before. */
+void kt_hooks_unstage(struct kt_writer *writer);
+void kt_hooks_end(struct kt_writer *writer); /* removes the private index; keeps the files */
+
+/* intent.c: the record that makes kill -9 harmless, and the tip that the worktree was last synced
+ * to. */
+KT_MUST_CHECK enum kt_code kt_intent_write(struct kt_writer *writer, struct kt_error *err);
+void kt_intent_clear(struct kt_writer *writer);
+/* Breaks git locks that a dead writer of ours left. */
+void kt_intent_break_stale_locks(struct kt_writer *writer);
+void kt_synced_write(struct kt_writer *writer, const struct kt_oid *tip);
+bool kt_synced_read(const struct kt_writer *writer, struct kt_oid *tip);
+
+#endif
