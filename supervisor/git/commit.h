@@ -5,7 +5,8 @@
  *
  * Calling sequence: kt_commit_build (any number, chained) -> kt_commit_barrier -> kt_commit_swap.
  * Until the swap nothing is visible. After KT_E_OK from the swap the commit is durable: it survives
- * a power cut (traps.md, 0.2). Any error from barrier or swap means: read the ref again and believe it.
+ * a power cut (traps.md, 0.2). Any error from barrier or swap means: read the ref again and believe
+ * it.
  */
 #ifndef KITTY_SUPERVISOR_GIT_COMMIT_H
 #define KITTY_SUPERVISOR_GIT_COMMIT_H
@@ -13,12 +14,13 @@
 #include "supervisor/git/store.h"
 
 struct kt_change {
-	const char *path; /* relative to the tree's root */
-	const void *bytes; /* new content; NULL together with blob NULL is a bug: nothing is ever deleted */
+	const char *path;  /* relative to the tree's root */
+	const void *bytes; /* new content; NULL together with blob NULL is a bug: nothing is ever
+			      deleted */
 	size_t len;
 	const struct kt_oid *blob; /* use this existing blob instead of bytes */
-	/* Hint: the first shared_prefix bytes equal the content of blob `previous` (an appended log). A
-	 * store may use it to write a delta; it may ignore it. */
+	/* Hint: the first shared_prefix bytes equal the content of blob `previous` (an appended
+	 * log). A store may use it to write a delta; it may ignore it. */
 	const struct kt_oid *previous;
 	size_t shared_prefix;
 };
@@ -29,7 +31,8 @@ struct kt_signature {
 };
 
 struct kt_commit_plan {
-	const struct kt_oid *parents; /* first parent's tree is the base, unless base_tree is given */
+	const struct kt_oid
+		*parents; /* first parent's tree is the base, unless base_tree is given */
 	size_t parents_len;
 	const struct kt_oid *base_tree; /* NULL: the first parent's tree */
 	const struct kt_change *changes;
@@ -39,8 +42,9 @@ struct kt_commit_plan {
 };
 
 /* Errors: KT_E_GIT_FAILED, KT_E_NO_SPACE, KT_E_READ_ONLY. blobs (changes_len ids) may be NULL. */
-KT_MUST_CHECK enum kt_code kt_commit_build(struct kt_store *store, const struct kt_commit_plan *plan,
-	struct kt_oid *commit, struct kt_oid *blobs, struct kt_error *err);
+KT_MUST_CHECK enum kt_code kt_commit_build(struct kt_store *store,
+	const struct kt_commit_plan *plan, struct kt_oid *commit, struct kt_oid *blobs,
+	struct kt_error *err);
 
 /* Everything built since the last barrier reaches the disk. */
 KT_MUST_CHECK enum kt_code kt_commit_barrier(struct kt_store *store, struct kt_error *err);
@@ -48,11 +52,24 @@ KT_MUST_CHECK enum kt_code kt_commit_barrier(struct kt_store *store, struct kt_e
 /* Forgets what was built since the last barrier (the objects may stay, unreachable). */
 void kt_commit_forget(struct kt_store *store);
 
-/* Moves ref from `old` to `new`, makes that durable, reads it back. A zero old: the ref must not exist.
- * Errors: KT_E_REF_MOVED (nothing of ours landed), KT_E_REF_LOCKED (after its bounded retry), KT_E_GIT_FAILED. */
+/* Moves ref from `old` to `new`, makes that durable, reads it back. A zero old: the ref must not
+ * exist. Errors: KT_E_REF_MOVED (nothing of ours landed), KT_E_REF_LOCKED (after its bounded
+ * retry), KT_E_GIT_FAILED. */
 KT_MUST_CHECK enum kt_code kt_commit_swap(struct kt_store *store, const char *ref,
 	const struct kt_oid *old_id, const struct kt_oid *new_id, const char *reflog_message,
 	struct kt_error *err);
+
+/* The same through `git update-ref --stdin` in the user's profile, for repositories with a
+ * reference-transaction hook; blocks on that child (timeout_ms 0: KT_HOOK_TIMEOUT_MS). Errors as
+ * above, and KT_E_BOOKKEEPING_COMMIT_FAILED with the hook's output when it refuses or hangs. */
+KT_MUST_CHECK enum kt_code kt_commit_swap_with_hook(struct kt_store *store,
+	const struct kt_repository *repo, const char *ref, const struct kt_oid *old_id,
+	const struct kt_oid *new_id, const char *reflog_message, int timeout_ms,
+	struct kt_error *err);
+
+/* Path of the lock file that git and kitty take to move the ref; gives. Breaking a stale one is the
+ * caller's. */
+char *kt_ref_lock_path(const struct kt_repository *repo, const char *ref);
 
 /* Id that `bytes` would have as a blob; pure. */
 void kt_blob_hash(const void *bytes, size_t len, struct kt_oid *out);

@@ -18,14 +18,16 @@ struct kt_buffer;
 
 enum kt_git_profile { KT_GIT_PLUMBING, KT_GIT_USER };
 
-/* NULL-terminated environment; gives, free with kt_environment_free. extra: "NAME=value" strings or NULL. */
+/* NULL-terminated environment; gives, free with kt_environment_free. extra: "NAME=value" strings or
+ * NULL. */
 char **kt_git_environment(enum kt_git_profile profile, const char *const *extra);
 void kt_environment_free(char **environment);
 
 /*
  * Runs `git -C cwd <profile's -c options> args...` to the end; blocks; for commands and for kitty's
- * own helper processes, never in the supervisor's loop. Exit status other than 0 is KT_E_GIT_FAILED with
- * the last line of standard error, unless exit_code is not NULL (then the caller looks). out may be NULL.
+ * own helper processes, never in the supervisor's loop. Exit status other than 0 is KT_E_GIT_FAILED
+ * with the last line of standard error, unless exit_code is not NULL (then the caller looks). out
+ * may be NULL.
  */
 struct kt_git_call {
 	const char *cwd;
@@ -35,8 +37,8 @@ struct kt_git_call {
 	const void *input;
 	size_t input_len;
 	struct kt_buffer *out, *errors; /* may be NULL */
-	int *exit_code;			/* may be NULL */
-	int timeout_ms;			/* 0: KT_GIT_TIMEOUT_MS */
+	int *exit_code;                 /* may be NULL */
+	int timeout_ms;                 /* 0: KT_GIT_TIMEOUT_MS */
 };
 KT_MUST_CHECK enum kt_code kt_git_run(const struct kt_git_call *call, struct kt_error *err);
 

@@ -1,7 +1,7 @@
 /*
  * The coordination worktree's index: exactly the given entries are brought to the given blobs, with
- * the stat data of the files on disk, so that `git status` there is clean. libgit2 where it can read
- * the index; git update-index where it cannot (split, sparse, skipHash: traps.md, 4).
+ * the stat data of the files on disk, so that `git status` there is clean. libgit2 where it can
+ * read the index; git update-index where it cannot (split, sparse, skipHash: traps.md, 4).
  */
 #ifndef KITTY_SUPERVISOR_GIT_INDEX_H
 #define KITTY_SUPERVISOR_GIT_INDEX_H
@@ -21,8 +21,9 @@ KT_MUST_CHECK enum kt_code kt_index_update(struct kt_store *store, const char *w
 KT_MUST_CHECK enum kt_code kt_index_matches(struct kt_store *store, const char *worktree,
 	const struct kt_index_entry *entries, size_t len, bool *out, struct kt_error *err);
 
-/* Two-tree read: index and files of the worktree from commit `from` to commit `to` (git read-tree -m -u).
- * Local changes in other files stay; a collision is KT_E_GIT_FAILED and changes nothing. Blocks on a git child. */
+/* Two-tree read: index and files of the worktree from commit `from` to commit `to` (git read-tree
+ * -m -u). Local changes in other files stay; a collision is KT_E_GIT_FAILED and changes nothing.
+ * Blocks on a git child. */
 KT_MUST_CHECK enum kt_code kt_worktree_sync(const char *worktree, const struct kt_oid *from,
 	const struct kt_oid *to, struct kt_error *err);
 

@@ -2,8 +2,8 @@
  * The repository: found from a folder, never from GIT_* variables (traps.md, 3 and 7).
  *
  * kt_repository_find is cheap: it reads .git, commondir and config files itself and does not start
- * libgit2 (10 ms with the shared library). kt_repository_check refuses the shapes that kitty does not support.
- * One handle per process; never used after a fork.
+ * libgit2 (10 ms with the shared library). kt_repository_check refuses the shapes that kitty does
+ * not support. One handle per process; never used after a fork.
  */
 #ifndef KITTY_SUPERVISOR_GIT_REPOSITORY_H
 #define KITTY_SUPERVISOR_GIT_REPOSITORY_H
@@ -16,21 +16,25 @@
 
 struct kt_repository {
 	char *common_dir; /* absolute, real path: .git of the primary checkout */
-	char *primary;	  /* absolute path of the primary checkout */
-	char *worktree;	  /* top of the worktree one stands in (may be primary) */
-	char *git_dir;	  /* of that worktree */
-	bool is_linked;	  /* worktree is not the primary */
+	char *primary;    /* absolute path of the primary checkout */
+	char *worktree;   /* top of the worktree one stands in (may be primary) */
+	char *git_dir;    /* of that worktree */
+	bool is_linked;   /* worktree is not the primary */
 };
 
-/* Finds the repository that holds `start` (a folder). Gives. Errors: KT_E_NOT_A_REPOSITORY, KT_E_REPO_BARE. */
+/* Finds the repository that holds `start` (a folder). Gives. Errors: KT_E_NOT_A_REPOSITORY,
+ * KT_E_REPO_BARE. */
 KT_MUST_CHECK enum kt_code kt_repository_find(
 	const char *start, struct kt_repository **out, struct kt_error *err);
 void kt_repository_free(struct kt_repository *repo);
 
-/* Refuses bare, SHA-256, reftable, unknown extensions, foreign owner, no commit yet (codes KT_E_REPO_*). */
-KT_MUST_CHECK enum kt_code kt_repository_check(const struct kt_repository *repo, struct kt_error *err);
+/* Refuses bare, SHA-256, reftable, unknown extensions, foreign owner, no commit yet (codes
+ * KT_E_REPO_*). */
+KT_MUST_CHECK enum kt_code kt_repository_check(
+	const struct kt_repository *repo, struct kt_error *err);
 
-/* Full symbolic HEAD ("refs/heads/x") of a git dir, read from its file; gives; NULL when detached or unreadable. */
+/* Full symbolic HEAD ("refs/heads/x") of a git dir, read from its file; gives; NULL when detached
+ * or unreadable. */
 char *kt_head_read(const char *git_dir);
 
 /* "" when nothing is under way in that git dir; else merge, rebase, cherry-pick, revert, bisect. */
@@ -39,10 +43,12 @@ const char *kt_repository_state(const char *git_dir);
 /* git dir of a worktree path, from its .git file or folder; gives; NULL when there is none. */
 char *kt_worktree_git_dir(const char *worktree);
 
-/* Sets protected names: configured globs are applied by the caller. Gives the local origin/HEAD's branch or NULL. */
+/* Sets protected names: configured globs are applied by the caller. Gives the local origin/HEAD's
+ * branch or NULL. */
 char *kt_repository_default_branch(const struct kt_repository *repo);
 
-/* user.name / user.email as git would use them (config only, all scopes); NULL when unset. Gives. */
+/* user.name / user.email as git would use them (config only, all scopes); NULL when unset. Gives.
+ */
 char *kt_repository_config_get(const struct kt_repository *repo, const char *key);
 
 /* Repository-wide lock for worktree creation and removal: flock on <common>/kitty/worktrees.lock.

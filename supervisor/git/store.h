@@ -27,11 +27,11 @@ KT_MUST_CHECK enum kt_code kt_store_ref_read(
 
 /* Calls back for each ref with that prefix ("refs/heads/kitty/mission-"), sorted by name. */
 typedef void (*kt_ref_cb)(const char *ref, const struct kt_oid *oid, void *arg);
-KT_MUST_CHECK enum kt_code kt_store_ref_each(
-	struct kt_store *store, const char *prefix, kt_ref_cb each, void *arg, struct kt_error *err);
+KT_MUST_CHECK enum kt_code kt_store_ref_each(struct kt_store *store, const char *prefix,
+	kt_ref_cb each, void *arg, struct kt_error *err);
 
-/* The blob at path in a commit's tree. *found false (and KT_E_OK) when there is none. oid may be NULL.
- * content may be NULL to ask only for the id. */
+/* The blob at path in a commit's tree. *found false (and KT_E_OK) when there is none. oid may be
+ * NULL. content may be NULL to ask only for the id. */
 KT_MUST_CHECK enum kt_code kt_store_blob_read(struct kt_store *store, const struct kt_oid *commit,
 	const char *path, bool *found, struct kt_oid *oid, struct kt_buffer *content,
 	struct kt_error *err);

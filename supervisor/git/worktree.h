@@ -13,45 +13,49 @@
 struct kt_buffer;
 
 struct kt_worktree_plan {
-	const char *path;	 /* absolute */
-	const char *branch;	 /* short name */
-	const char *start;	 /* 40 hex digits; NULL: the branch must exist already */
-	const char *lock_reason; /* "kitty:<mission>" */
-	const char *const *sparse_patterns; /* NULL-terminated lines of info/sparse-checkout; NULL: full checkout */
-	const char *const *absent_paths; /* NULL-terminated paths that must not be on disk after creation */
+	const char *path;                   /* absolute */
+	const char *branch;                 /* short name */
+	const char *start;                  /* 40 hex digits; NULL: the branch must exist already */
+	const char *lock_reason;            /* "kitty:<mission>" */
+	const char *const *sparse_patterns; /* NULL-terminated lines of info/sparse-checkout; NULL:
+					       full checkout */
+	const char *const
+		*absent_paths; /* NULL-terminated paths that must not be on disk after creation */
 };
 
 /*
- * Idempotent: a healthy worktree of that path on that branch is KT_E_OK with *created false. A stale
- * registration of exactly this path is dropped first. On any failure worktree and (if this call
- * made it) branch are removed again. Errors: KT_E_BRANCH_CHECKED_OUT_ELSEWHERE, KT_E_LANE_HEAD_MISMATCH
- * (path exists on another branch), KT_E_GIT_FAILED, KT_E_TIMEOUT.
+ * Idempotent: a healthy worktree of that path on that branch is KT_E_OK with *created false. A
+ * stale registration of exactly this path is dropped first. On any failure worktree and (if this
+ * call made it) branch are removed again. Errors: KT_E_BRANCH_CHECKED_OUT_ELSEWHERE,
+ * KT_E_LANE_HEAD_MISMATCH (path exists on another branch), KT_E_GIT_FAILED, KT_E_TIMEOUT.
  */
 KT_MUST_CHECK enum kt_code kt_worktree_create(const struct kt_repository *repo,
 	const struct kt_worktree_plan *plan, bool *created, struct kt_error *err);
 
-/* Removes registration and folder of exactly that path. Refuses (KT_E_GIT_FAILED) when it holds uncommitted
- * or untracked (ignored included) files, unless `force`. */
+/* Removes registration and folder of exactly that path. Refuses (KT_E_GIT_FAILED) when it holds
+ * uncommitted or untracked (ignored included) files, unless `force`. */
 KT_MUST_CHECK enum kt_code kt_worktree_remove(
 	const struct kt_repository *repo, const char *path, bool force, struct kt_error *err);
 
 /* What is at a worktree's path. Reads files only: cheap enough for every transaction. */
 struct kt_worktree_facts {
-	bool exists;	 /* the folder is there */
-	bool is_linked;	 /* its .git file points to a registration of this repository, and back */
-	char *head;	 /* gives: "refs/heads/x", NULL when detached */
-	char *git_dir;	 /* gives: <common>/worktrees/<id>, NULL when none */
+	bool exists;       /* the folder is there */
+	bool is_linked;    /* its .git file points to a registration of this repository, and back */
+	char *head;        /* gives: "refs/heads/x", NULL when detached */
+	char *git_dir;     /* gives: <common>/worktrees/<id>, NULL when none */
 	const char *state; /* "", merge, rebase, ... */
 };
 void kt_worktree_inspect(
 	const struct kt_repository *repo, const char *path, struct kt_worktree_facts *out);
 void kt_worktree_facts_release(struct kt_worktree_facts *facts);
 
-/* `git status --porcelain=v2 -z` of a worktree, paths that are changed or untracked, NUL-separated in *paths. */
+/* `git status --porcelain=v2 -z` of a worktree, paths that are changed or untracked, NUL-separated
+ * in *paths. */
 KT_MUST_CHECK enum kt_code kt_worktree_changes(
 	const char *path, struct kt_buffer *paths, struct kt_error *err);
 
-/* Path of the worktree (other than `except`, may be NULL) that has refs/heads/<branch> checked out; gives; NULL: none. */
+/* Path of the worktree (other than `except`, may be NULL) that has refs/heads/<branch> checked out;
+ * gives; NULL: none. */
 char *kt_branch_checked_out_at(
 	const struct kt_repository *repo, const char *branch, const char *except);
 

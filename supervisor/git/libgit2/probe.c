@@ -1,4 +1,5 @@
-/* Links only when stubs.c stands in for everything that libgit2.a wants of the network (CMakeLists.txt). */
+/* Links only when stubs.c stands in for everything that libgit2.a wants of the network
+ * (CMakeLists.txt). */
 #include <git2.h>
 
 int main(void)

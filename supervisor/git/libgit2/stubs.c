@@ -1,11 +1,12 @@
 /*
  * Stand-ins for the members of libgit2.a that reach for the network: TLS, ssh and http. kitty never
- * fetches or pushes through libgit2, yet git_libgit2_init() starts them, and mbedTLS then parses the system's
- * whole CA bundle: some 10 ms in every process (README.md). An archive member is only linked while one of
- * its symbols is missing; everything that libgit2 asks of those members is defined here, so they stay out.
+ * fetches or pushes through libgit2, yet git_libgit2_init() starts them, and mbedTLS then parses
+ * the system's whole CA bundle: some 10 ms in every process (README.md). An archive member is only
+ * linked while one of its symbols is missing; everything that libgit2 asks of those members is
+ * defined here, so they stay out.
  *
- * Linked into kitty only together with the static libgit2. Must never be reached with work to do: every
- * function that would move data fails.
+ * Linked into kitty only together with the static libgit2. Must never be reached with work to do:
+ * every function that would move data fails.
  */
 #include <stdbool.h>
 #include <stddef.h>
@@ -13,7 +14,8 @@
 /* The names are libgit2's, fixed by its archive; no header of theirs declares them. */
 extern bool git_http__expect_continue;
 struct http_parser_url;
-int http_parser_parse_url(const char *text, size_t len, int is_connect, struct http_parser_url *out);
+int http_parser_parse_url(
+	const char *text, size_t len, int is_connect, struct http_parser_url *out);
 int git_mbedtls_stream_global_init(void);
 int git_mbedtls__set_cert_location(const char *file, const char *path);
 int git_mbedtls_stream_new(void **out, const char *host, const char *port);

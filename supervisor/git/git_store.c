@@ -1,0 +1,290 @@
+/*
+ * The real store: refs as files, objects read through libgit2's object database, written as one
+ * pack per batch. Commands, supervisor; one handle per process, never used after a fork. libgit2
+ * opens no repository here, so neither GIT_* variables nor its own configuration matter; shapes and
+ * owner were checked by kt_repository_check. It is started by the first object that is read.
+ */
+#include "supervisor/git/git_store.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <git2.h>
+#include <git2/sys/repository.h>
+
+#include "ipc/buffer.h"
+#include "supervisor/git/batch.h"
+#include "supervisor/git/libgit2_start.h"
+#include "supervisor/git/pack.h"
+#include "supervisor/git/refs.h"
+#include "supervisor/git/sha1.h"
+
+#define REF_PATIENCE_MS 2000        /* another writer's ref lock */
+#define RECENT_BYTES_MAX (1U << 20) /* trees and commits kept for the next batch */
+
+struct git_store {
+	struct kt_store base;
+	char *common_dir, *objects;
+	git_odb *odb;           /* NULL until needed */
+	git_repository *graph;  /* wraps odb, for ancestry */
+	struct kt_batch batch;  /* since the last barrier */
+	struct kt_batch recent; /* trees and commits of batches before */
+	size_t recent_bytes;
+	struct kt_deflater *deflater;
+	struct kt_pack last; /* kept until the next barrier: it can be written again */
+	bool leans;
+};
+
+static struct git_store *self_of(struct kt_store *store)
+{
+	return (struct git_store *)store;
+}
+
+static enum kt_code open_odb(struct git_store *self, struct kt_error *err)
+{
+	if (self->odb != NULL)
+		return KT_E_OK;
+	kt_libgit2_start();
+	if (git_odb_open(&self->odb, self->objects) < 0)
+		return kt_libgit2_failure(err, self->objects);
+	return KT_E_OK;
+}
+
+static bool read_batch(const struct kt_batch *batch, const struct kt_oid *oid,
+	enum kt_object_type *type, struct kt_buffer *out)
+{
+	size_t index = kt_batch_find(batch, oid);
+
+	if (index == KT_BATCH_NONE)
+		return false;
+	*type = batch->objects[index].type;
+	kt_buffer_append(out, kt_batch_bytes(batch, index), batch->objects[index].len);
+	return true;
+}
+
+/* libgit2's own check of the hash is off (slow): ours replaces it. */
+static enum kt_code take_object(const struct kt_oid *oid, git_odb_object *object,
+	enum kt_object_type *type, struct kt_buffer *out, struct kt_error *err)
+{
+	const void *bytes = git_odb_object_data(object);
+	size_t len = git_odb_object_size(object);
+	enum kt_object_type real = (enum kt_object_type)git_odb_object_type(object);
+	struct kt_oid sum;
+
+	if (real < KT_OBJECT_COMMIT || real > KT_OBJECT_BLOB)
+		return kt_error_set(err, KT_E_GIT_FAILED, "object %s is no commit, tree or blob",
+			kt_oid_format(oid).text);
+	kt_object_hash(kt_object_type_name(real), bytes, len, &sum);
+	if (!kt_oid_equal(&sum, oid))
+		return kt_error_set(
+			err, KT_E_GIT_FAILED, "object %s is corrupt", kt_oid_format(oid).text);
+	*type = real;
+	kt_buffer_append(out, bytes, len);
+	return KT_E_OK;
+}
+
+static enum kt_code object_read(struct kt_store *store, const struct kt_oid *oid,
+	enum kt_object_type *type, struct kt_buffer *out, struct kt_error *err)
+{
+	struct git_store *self = self_of(store);
+	git_odb_object *object = NULL;
+	git_oid id;
+	enum kt_code code;
+
+	if (read_batch(&self->batch, oid, type, out) || read_batch(&self->recent, oid, type, out))
+		return KT_E_OK;
+	code = open_odb(self, err);
+	if (code != KT_E_OK)
+		return code;
+	memcpy(id.id, oid->bytes, sizeof id.id);
+	if (git_odb_read(&object, self->odb, &id) < 0)
+		return kt_libgit2_failure(err, kt_oid_format(oid).text);
+	code = take_object(oid, object, type, out, err);
+	git_odb_object_free(object);
+	return code;
+}
+
+static enum kt_code object_add(struct kt_store *store, const struct kt_object *object,
+	struct kt_oid *out, struct kt_error *err)
+{
+	(void)err;
+	kt_batch_add(&self_of(store)->batch, object, out);
+	return KT_E_OK;
+}
+
+static bool ref_read(struct kt_store *store, const char *ref, struct kt_oid *out)
+{
+	return kt_refs_read(self_of(store)->common_dir, ref, out);
+}
+
+static void ref_each(struct kt_store *store, const char *prefix, kt_ref_cb each, void *arg)
+{
+	kt_refs_each(self_of(store)->common_dir, prefix, each, arg);
+}
+
+enum kt_code kt_git_store_settle(struct kt_store *store, struct kt_error *err)
+{
+	struct git_store *self = self_of(store);
+
+	if (self->last.pack.len == 0 || kt_pack_is_there(&self->last, self->objects))
+		return KT_E_OK;
+	/* A pruning gc, or a repack that took the objects over: writing the pack again is right in
+	 * both cases. */
+	return kt_pack_write(&self->last, self->objects, err);
+}
+
+static enum kt_code ref_move(struct kt_store *store, const char *ref, const struct kt_oid *from,
+	const struct kt_oid *to, const char *who, const char *message, struct kt_error *err)
+{
+	struct git_store *self = self_of(store);
+	struct kt_ref_move move = {.common_dir = self->common_dir,
+		.ref = ref,
+		.from = *from,
+		.to = *to,
+		.who = who,
+		.message = message,
+		.patience_ms = REF_PATIENCE_MS};
+	enum kt_code code;
+
+	KT_BUG_UNLESS(self->batch.len == 0);
+	code = kt_refs_move(&move, err);
+	return code == KT_E_OK ? kt_git_store_settle(store, err) : code;
+}
+
+static enum kt_code is_ancestor(struct kt_store *store, const struct kt_oid *ancestor,
+	const struct kt_oid *descendant, bool *out, struct kt_error *err)
+{
+	struct git_store *self = self_of(store);
+	git_oid above, below;
+	enum kt_code code = open_odb(self, err);
+	int result;
+
+	if (code != KT_E_OK)
+		return code;
+	if (self->graph == NULL && git_repository_wrap_odb(&self->graph, self->odb) < 0)
+		return kt_libgit2_failure(err, self->objects);
+	memcpy(above.id, ancestor->bytes, sizeof above.id);
+	memcpy(below.id, descendant->bytes, sizeof below.id);
+	result = git_graph_descendant_of(self->graph, &below, &above);
+	if (result < 0)
+		return kt_libgit2_failure(err, kt_oid_format(descendant).text);
+	*out = result == 1;
+	return KT_E_OK;
+}
+
+static void lean(struct kt_store *store)
+{
+	self_of(store)->leans = true;
+}
+
+static void clear_recent(struct git_store *self)
+{
+	kt_batch_release(&self->recent);
+	self->recent_bytes = 0;
+}
+
+/* The next batch begins at the trees of this one: keep them, so that nothing is read back from the
+ * disk. */
+static void keep_recent(struct git_store *self)
+{
+	if (self->recent_bytes > RECENT_BYTES_MAX)
+		clear_recent(self);
+	for (size_t i = 0; i < self->batch.len; i++) {
+		struct kt_batch_object *made = &self->batch.objects[i];
+
+		if (made->type == KT_OBJECT_BLOB || made->newer != KT_BATCH_NONE)
+			continue;
+		self->recent_bytes += made->len;
+		kt_batch_take(&self->recent, made);
+	}
+}
+
+/* Objects that other programs wrote are not synced by git's defaults: one syncfs covers them all.
+ */
+static enum kt_code sync_others(struct git_store *self, struct kt_error *err)
+{
+	int fd = open(self->objects, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int failure = fd < 0 || syncfs(fd) < 0 ? errno : 0;
+
+	if (fd >= 0)
+		(void)close(fd);
+	self->leans = failure != 0;
+	return failure == 0 ? KT_E_OK : kt_git_failure(err, failure, self->objects);
+}
+
+static enum kt_code barrier(struct kt_store *store, struct kt_error *err)
+{
+	struct git_store *self = self_of(store);
+	enum kt_code code = KT_E_OK;
+
+	if (self->leans)
+		code = sync_others(self, err);
+	if (code != KT_E_OK || self->batch.len == 0)
+		return code;
+	if (self->deflater == NULL)
+		self->deflater = kt_deflater_new();
+	kt_pack_build(&self->batch, self->deflater, &self->last);
+	code = kt_pack_write(&self->last, self->objects, err);
+	if (code != KT_E_OK) {
+		kt_pack_release(&self->last);
+		return code;
+	}
+	keep_recent(self);
+	kt_batch_release(&self->batch);
+	return KT_E_OK;
+}
+
+static void forget(struct kt_store *store)
+{
+	struct git_store *self = self_of(store);
+
+	kt_batch_release(&self->batch);
+	self->leans = false;
+}
+
+static void close_store(struct kt_store *store)
+{
+	struct git_store *self = self_of(store);
+
+	kt_batch_release(&self->batch);
+	clear_recent(self);
+	kt_pack_release(&self->last);
+	kt_deflater_free(self->deflater);
+	git_repository_free(self->graph);
+	git_odb_free(self->odb);
+	free(self->objects);
+	free(self->common_dir);
+	free(self);
+}
+
+static const struct kt_store_ops ops = {
+	.ref_read = ref_read,
+	.ref_each = ref_each,
+	.ref_move = ref_move,
+	.object_read = object_read,
+	.object_add = object_add,
+	.is_ancestor = is_ancestor,
+	.lean = lean,
+	.barrier = barrier,
+	.forget = forget,
+	.close = close_store,
+};
+
+enum kt_code kt_store_open(
+	const struct kt_repository *repo, struct kt_store **out, struct kt_error *err)
+{
+	enum kt_code code = kt_repository_check(repo, err);
+	struct git_store *self;
+
+	if (code != KT_E_OK)
+		return code;
+	self = kt_alloc(sizeof *self);
+	self->base.ops = &ops;
+	self->common_dir = kt_strdup(repo->common_dir);
+	self->objects = kt_format("%s/objects", repo->common_dir);
+	*out = &self->base;
+	return KT_E_OK;
+}

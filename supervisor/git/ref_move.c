@@ -1,0 +1,227 @@
+/*
+ * Moving a ref: compare and swap under git's own lock file, durable when it returns (traps.md, 0.2:
+ * git itself never syncs the folder after the rename). Supervisor and commands, under the mission's
+ * lock. Must never overwrite a ref whose value is not the expected one, nor touch a lock that it
+ * did not make.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "ipc/buffer.h"
+#include "supervisor/git/commit.h"
+#include "supervisor/git/files.h"
+#include "supervisor/git/refs.h"
+
+enum kt_code kt_git_failure(struct kt_error *err, int sys_errno, const char *what)
+{
+	enum kt_code code = KT_E_GIT_FAILED;
+
+	if (sys_errno == ENOSPC || sys_errno == EDQUOT || sys_errno == EFBIG)
+		code = KT_E_NO_SPACE;
+	else if (sys_errno == EROFS)
+		code = KT_E_READ_ONLY;
+	return kt_error_sys(err, code, sys_errno, "%s", what);
+}
+
+char *kt_ref_lock_path(const struct kt_repository *repo, const char *ref)
+{
+	return kt_format("%s/%s.lock", repo->common_dir, ref);
+}
+
+/* Another process's lock is waited for with jitter: writers that collided once must not collide
+ * again. */
+static int take_lock(const char *lock, int patience_ms)
+{
+	struct timespec now, pause;
+	int64_t waited = 0;
+	int fd;
+
+	for (;;) {
+		fd = open(lock, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+		if (fd >= 0 || errno != EEXIST || waited >= patience_ms)
+			return fd;
+		(void)clock_gettime(CLOCK_MONOTONIC, &now);
+		pause = (struct timespec){0, 2000000 + (now.tv_nsec ^ getpid() * 7919L) % 18000000};
+		(void)nanosleep(&pause, NULL);
+		waited += pause.tv_nsec / 1000000;
+	}
+}
+
+static void on_any_below(const char *ref, const struct kt_oid *oid, void *arg)
+{
+	(void)ref;
+	(void)oid;
+	*(bool *)arg = true;
+}
+
+/* A new ref may be neither below nor above an existing one, packed ones included. */
+static bool has_clash(const char *common_dir, const char *ref)
+{
+	char *name = kt_format("%s/", ref);
+	struct kt_oid oid;
+	bool found = false;
+
+	kt_refs_each(common_dir, name, on_any_below, &found);
+	name[strlen(ref)] = '\0';
+	for (char *slash = strrchr(name, '/'); slash != NULL && !found;
+		slash = strrchr(name, '/')) {
+		*slash = '\0';
+		found = strchr(name, '/') != NULL && kt_refs_read(common_dir, name, &oid);
+	}
+	free(name);
+	return found;
+}
+
+/* Under the lock: is the ref what the caller believes? */
+static enum kt_code compare(const struct kt_ref_move *move, struct kt_error *err)
+{
+	struct kt_oid now = {{0}};
+	bool exists = kt_refs_read(move->common_dir, move->ref, &now);
+
+	if (exists != !kt_oid_is_zero(&move->from) || !kt_oid_equal(&now, &move->from))
+		return kt_error_set(err, KT_E_REF_MOVED, "%s is at %s, not at %s", move->ref,
+			exists ? kt_oid_format(&now).text : "no commit",
+			kt_oid_format(&move->from).text);
+	if (!exists && has_clash(move->common_dir, move->ref))
+		return kt_error_set(err, KT_E_GIT_FAILED,
+			"%s cannot exist beside a branch above or below it", move->ref);
+	return KT_E_OK;
+}
+
+/* As git does, before the ref itself; a reflog that cannot be written never fails the move. */
+static void append_reflog(const struct kt_ref_move *move)
+{
+	char *path = kt_format("%s/logs/%s", move->common_dir, move->ref);
+	char *folder = kt_git_path_parent(path);
+	char *line;
+	int fd;
+
+	if (move->who == NULL || kt_git_folder_make(folder) != 0)
+		goto out;
+	fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0666);
+	if (fd < 0)
+		goto out;
+	line = kt_format("%s %s %s%s%s\n", kt_oid_format(&move->from).text,
+		kt_oid_format(&move->to).text, move->who, move->message == NULL ? "" : "\t",
+		move->message == NULL ? "" : move->message);
+	(void)kt_fd_write(fd, line, strlen(line));
+	(void)close(fd);
+	free(line);
+out:
+	free(folder);
+	free(path);
+}
+
+/* Folders of refs that are gone may stand where the ref's file must go. */
+static int rename_over(const char *lock, const char *path)
+{
+	if (rename(lock, path) == 0)
+		return 0;
+	if ((errno == EISDIR || errno == ENOTEMPTY || errno == EEXIST) && rmdir(path) == 0 &&
+		rename(lock, path) == 0)
+		return 0;
+	return errno;
+}
+
+static int write_locked(int fd, const struct kt_oid *to)
+{
+	struct kt_oid_text text = kt_oid_format(to);
+	int failure;
+
+	text.text[40] = '\n';
+	failure = kt_fd_write(fd, text.text, sizeof text.text);
+	if (failure == 0 && fsync(fd) < 0)
+		failure = errno;
+	return failure;
+}
+
+/* With the lock held: everything up to the durable, verified ref. *is_ours falls when the lock
+ * became the ref. */
+static enum kt_code move_locked(const struct kt_ref_move *move, int fd, const char *lock,
+	bool *is_ours, struct kt_error *err)
+{
+	char *path = kt_format("%s/%s", move->common_dir, move->ref);
+	char *folder = kt_git_path_parent(path);
+	struct kt_oid now;
+	enum kt_code code = compare(move, err);
+	int failure = 0;
+
+	if (code != KT_E_OK)
+		goto out;
+	failure = write_locked(fd, &move->to);
+	if (failure != 0) {
+		code = kt_git_failure(err, failure, lock);
+		goto out;
+	}
+	append_reflog(move);
+	failure = rename_over(lock, path);
+	if (failure == 0) {
+		*is_ours = false;
+		failure = kt_folder_sync(folder);
+	}
+	if (failure != 0)
+		code = kt_git_failure(err, failure, path);
+	else if (!kt_refs_read(move->common_dir, move->ref, &now) || !kt_oid_equal(&now, &move->to))
+		code = kt_error_set(err, KT_E_REF_MOVED, "%s moved again at once", move->ref);
+out:
+	free(folder);
+	free(path);
+	return code;
+}
+
+enum kt_code kt_refs_move(const struct kt_ref_move *move, struct kt_error *err)
+{
+	char *lock = kt_format("%s/%s.lock", move->common_dir, move->ref);
+	char *folder = kt_git_path_parent(lock);
+	bool is_ours = true;
+	enum kt_code code;
+	int fd = -1, failure;
+
+	if (!kt_refs_name_is_good(move->ref)) {
+		code = kt_error_set(err, KT_E_GIT_FAILED, "'%s' is no full ref name", move->ref);
+		goto out;
+	}
+	failure = kt_git_folder_make(folder);
+	if (failure == 0) {
+		fd = take_lock(lock, move->patience_ms);
+		failure = fd < 0 ? errno : 0;
+	}
+	if (failure == EEXIST) {
+		code = kt_error_set(err, KT_E_REF_LOCKED, "%s exists", lock);
+	} else if (failure != 0) {
+		code = kt_git_failure(err, failure, lock);
+	} else {
+		code = move_locked(move, fd, lock, &is_ours, err);
+		(void)close(fd);
+		if (is_ours)
+			(void)unlink(lock);
+	}
+out:
+	free(folder);
+	free(lock);
+	return code;
+}
+
+enum kt_code kt_refs_sync(const char *common_dir, const char *ref, struct kt_error *err)
+{
+	char *path = kt_format("%s/%s", common_dir, ref);
+	char *folder = kt_git_path_parent(path);
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	int failure = 0;
+
+	if (fd >= 0 && fsync(fd) < 0)
+		failure = errno;
+	if (fd >= 0)
+		(void)close(fd);
+	if (failure == 0)
+		failure = kt_folder_sync(folder);
+	free(folder);
+	free(path);
+	return failure == 0 ? KT_E_OK : kt_git_failure(err, failure, ref);
+}

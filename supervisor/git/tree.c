@@ -1,0 +1,253 @@
+/*
+ * Trees from memory: entries, paths, edits. Used under the store, real or in memory; reads and adds
+ * objects only through it. Must never drop an entry: an edit replaces or adds.
+ */
+#include "supervisor/git/tree.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "ipc/buffer.h"
+
+bool kt_tree_next(const char **at, const char *end, struct kt_tree_entry *out)
+{
+	const char *digit = *at, *nul;
+	unsigned mode = 0;
+
+	while (digit < end && *digit >= '0' && *digit <= '7')
+		mode = mode * 8 + (unsigned)(*digit++ - '0');
+	if (digit == *at || digit >= end || *digit != ' ')
+		return false;
+	nul = memchr(digit + 1, '\0', (size_t)(end - digit - 1));
+	if (nul == NULL || nul == digit + 1 || end - nul < 21)
+		return false;
+	out->mode = mode;
+	out->name = digit + 1;
+	out->name_len = (size_t)(nul - digit - 1);
+	memcpy(out->oid.bytes, nul + 1, 20);
+	*at = nul + 21;
+	return true;
+}
+
+bool kt_tree_find(
+	const struct kt_buffer *tree, const char *name, size_t name_len, struct kt_tree_entry *out)
+{
+	const char *at = kt_buffer_text(tree);
+	const char *end = at + tree->len;
+
+	while (kt_tree_next(&at, end, out))
+		if (out->name_len == name_len && memcmp(out->name, name, name_len) == 0)
+			return true;
+	return false;
+}
+
+enum kt_code kt_tree_walk(struct kt_store *store, const struct kt_oid *tree, const char *path,
+	bool *found, unsigned *mode, struct kt_oid *out, struct kt_error *err)
+{
+	struct kt_buffer bytes = KT_BUFFER_INIT;
+	struct kt_tree_entry entry = {.mode = KT_MODE_TREE, .oid = *tree};
+	enum kt_code code = KT_E_OK;
+	bool is_there = true;
+
+	while (code == KT_E_OK && is_there && *path != '\0') {
+		size_t len = strcspn(path, "/");
+		struct kt_oid at = entry.oid;
+
+		is_there = entry.mode == KT_MODE_TREE;
+		if (!is_there)
+			break;
+		kt_buffer_clear(&bytes);
+		code = kt_object_read(store, &at, KT_OBJECT_TREE, &bytes, err);
+		is_there = code == KT_E_OK && kt_tree_find(&bytes, path, len, &entry);
+		path += len;
+		path += strspn(path, "/");
+	}
+	if (code == KT_E_OK) {
+		*found = is_there;
+		if (is_there) {
+			*mode = entry.mode;
+			*out = entry.oid;
+		}
+	}
+	kt_buffer_release(&bytes);
+	return code;
+}
+
+/* git sorts a folder as if its name ended in a slash. */
+static int compare_entries(const void *left, const void *right)
+{
+	const struct kt_tree_entry *one = left, *other = right;
+	size_t len = one->name_len < other->name_len ? one->name_len : other->name_len;
+	int order = memcmp(one->name, other->name, len);
+	unsigned char after_one, after_other;
+
+	if (order != 0)
+		return order;
+	after_one = (unsigned char)(one->name_len > len         ? one->name[len]
+				    : one->mode == KT_MODE_TREE ? '/'
+								: '\0');
+	after_other = (unsigned char)(other->name_len > len         ? other->name[len]
+				      : other->mode == KT_MODE_TREE ? '/'
+								    : '\0');
+	return (int)after_one - (int)after_other;
+}
+
+static int compare_edits(const void *left, const void *right)
+{
+	return strcmp(((const struct kt_tree_edit *)left)->path,
+		((const struct kt_tree_edit *)right)->path);
+}
+
+/* One folder being edited. */
+struct folder {
+	struct kt_store *store;
+	struct kt_buffer bytes; /* of the base */
+	struct kt_tree_entry *entries;
+	size_t len;
+	bool has_new;
+};
+
+static bool folder_parse(struct folder *folder)
+{
+	const char *at = kt_buffer_text(&folder->bytes);
+	const char *end = at + folder->bytes.len;
+	struct kt_tree_entry entry;
+	size_t capacity = 0;
+
+	while (at < end) {
+		if (!kt_tree_next(&at, end, &entry))
+			return false;
+		if (folder->len == capacity) {
+			capacity = capacity == 0 ? 64 : capacity * 2;
+			folder->entries = kt_realloc_array(
+				folder->entries, capacity, sizeof *folder->entries);
+		}
+		folder->entries[folder->len++] = entry;
+	}
+	return true;
+}
+
+static struct kt_tree_entry *folder_find(struct folder *folder, const char *name, size_t len)
+{
+	for (size_t i = 0; i < folder->len; i++)
+		if (folder->entries[i].name_len == len &&
+			memcmp(folder->entries[i].name, name, len) == 0)
+			return &folder->entries[i];
+	return NULL;
+}
+
+static struct kt_tree_entry *folder_add(
+	struct folder *folder, const char *name, size_t len, unsigned mode)
+{
+	struct kt_tree_entry *entry;
+
+	folder->entries =
+		kt_realloc_array(folder->entries, folder->len + 1, sizeof *folder->entries);
+	entry = &folder->entries[folder->len++];
+	*entry = (struct kt_tree_entry){.mode = mode, .name = name, .name_len = len};
+	folder->has_new = true;
+	return entry;
+}
+
+static enum kt_code folder_write(
+	struct folder *folder, const struct kt_oid *base, struct kt_oid *out, struct kt_error *err)
+{
+	struct kt_buffer bytes = KT_BUFFER_INIT;
+	struct kt_object object = {.type = KT_OBJECT_TREE, .previous = base};
+	enum kt_code code;
+
+	if (folder->has_new)
+		qsort(folder->entries, folder->len, sizeof *folder->entries, compare_entries);
+	for (size_t i = 0; i < folder->len; i++) {
+		const struct kt_tree_entry *entry = &folder->entries[i];
+
+		kt_buffer_printf(&bytes, "%o ", entry->mode);
+		kt_buffer_append(&bytes, entry->name, entry->name_len);
+		kt_buffer_putc(&bytes, '\0');
+		kt_buffer_append(&bytes, entry->oid.bytes, sizeof entry->oid.bytes);
+	}
+	object.bytes = kt_buffer_text(&bytes);
+	object.len = bytes.len;
+	code = folder->store->ops->object_add(folder->store, &object, out, err);
+	kt_buffer_release(&bytes);
+	return code;
+}
+
+/* How many edits, from the first on, have the same first component at `skip`. */
+static size_t group_len(const struct kt_tree_edit *edits, size_t len, size_t skip, size_t name_len)
+{
+	size_t count = 1;
+
+	while (count < len &&
+		strncmp(edits[0].path + skip, edits[count].path + skip, name_len) == 0 &&
+		edits[count].path[skip + name_len] == '/')
+		count++;
+	return count;
+}
+
+static enum kt_code edit_folder(struct kt_store *store, const struct kt_oid *base,
+	const struct kt_tree_edit *edits, size_t len, size_t skip, struct kt_oid *out,
+	struct kt_error *err);
+
+/* Applies the edits that share their next component; returns how many those were through *used. */
+static enum kt_code edit_entry(struct folder *folder, const struct kt_tree_edit *edits, size_t len,
+	size_t skip, size_t *used, struct kt_error *err)
+{
+	const char *name = edits[0].path + skip;
+	size_t name_len = strcspn(name, "/");
+	bool is_folder = name[name_len] == '/';
+	struct kt_tree_entry *entry = folder_find(folder, name, name_len);
+	struct kt_oid below = {{0}};
+	enum kt_code code = KT_E_OK;
+
+	if (name_len == 0 || (name_len <= 2 && strncmp(name, "..", name_len) == 0))
+		return kt_error_set(err, KT_E_GIT_FAILED, "'%s' is no path", edits[0].path);
+	if (entry != NULL &&
+		(entry->mode == KT_MODE_GITLINK || (entry->mode == KT_MODE_TREE) != is_folder))
+		return kt_error_set(err, KT_E_GIT_FAILED, "%s is in the way of %s",
+			entry->mode == KT_MODE_TREE ? "a folder" : "a file", edits[0].path);
+	*used = 1;
+	if (is_folder) {
+		*used = group_len(edits, len, skip, name_len);
+		code = edit_folder(folder->store, entry == NULL ? NULL : &entry->oid, edits, *used,
+			skip + name_len + 1, &below, err);
+	} else {
+		below = edits[0].blob;
+	}
+	if (code != KT_E_OK)
+		return code;
+	if (entry == NULL)
+		entry = folder_add(folder, name, name_len, is_folder ? KT_MODE_TREE : KT_MODE_FILE);
+	entry->oid = below;
+	return KT_E_OK;
+}
+
+static enum kt_code edit_folder(struct kt_store *store, const struct kt_oid *base,
+	const struct kt_tree_edit *edits, size_t len, size_t skip, struct kt_oid *out,
+	struct kt_error *err)
+{
+	struct folder folder = {.store = store};
+	enum kt_code code = KT_E_OK;
+	size_t used = 0;
+
+	if (base != NULL)
+		code = kt_object_read(store, base, KT_OBJECT_TREE, &folder.bytes, err);
+	if (code == KT_E_OK && !folder_parse(&folder))
+		code = kt_error_set(err, KT_E_GIT_FAILED, "tree %s is malformed",
+			base == NULL ? "" : kt_oid_format(base).text);
+	for (size_t i = 0; code == KT_E_OK && i < len; i += used)
+		code = edit_entry(&folder, edits + i, len - i, skip, &used, err);
+	if (code == KT_E_OK)
+		code = folder_write(&folder, base, out, err);
+	free(folder.entries);
+	kt_buffer_release(&folder.bytes);
+	return code;
+}
+
+enum kt_code kt_tree_edit(struct kt_store *store, const struct kt_oid *base,
+	struct kt_tree_edit *edits, size_t len, struct kt_oid *out, struct kt_error *err)
+{
+	if (len > 1)
+		qsort(edits, len, sizeof *edits, compare_edits);
+	return edit_folder(store, base, edits, len, 0, out, err);
+}
