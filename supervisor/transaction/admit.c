@@ -3,6 +3,7 @@
  * (architecture.md, 3.4) Runs inside the lock, after healing. Must leave the reducer untouched when
  * it refuses.
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 

@@ -36,8 +36,9 @@ static enum kt_code swap(struct kt_writer *writer, struct kt_error *err)
 	reflog = kt_format("commit: %.*s", (int)strcspn(message, "\n"), message);
 	code = kt_commit_barrier(writer->store, err);
 	if (code == KT_E_OK && writer->hooks.path[KT_HOOK_REFERENCE_TRANSACTION] != NULL)
-		code = kt_commit_swap_with_hook(
-			writer->store, ref, &writer->tip, &writer->new_tip, reflog, err);
+		code = kt_commit_swap_with_hook(writer->store, writer->options.repo, ref,
+			&writer->tip, &writer->new_tip, reflog, writer->options.hook_timeout_ms,
+			err);
 	else if (code == KT_E_OK)
 		code = kt_commit_swap(
 			writer->store, ref, &writer->tip, &writer->new_tip, reflog, err);
@@ -98,9 +99,14 @@ static void give_up(struct kt_writer *writer, const struct kt_error *err)
 
 	if (err->code == KT_E_GIT_FAILED || err->code == KT_E_IO)
 		(void)kt_error_set(&reported, KT_E_BOOKKEEPING_COMMIT_FAILED, "%s", err->detail);
-	for (struct pending *p = writer->batch; p != NULL; p = p->next)
-		if (p->outcome == NULL)
+	for (struct pending *p = writer->batch; p != NULL; p = p->next) {
+		if (p->outcome != NULL)
+			continue;
+		if (err->code == KT_E_BOOKKEEPING_COMMIT_FAILED)
+			kt_pending_reject(writer, p, "reference-transaction", err->detail);
+		else
 			kt_pending_roll_back(writer, p, &reported);
+	}
 }
 
 static enum turn swap_failed(struct kt_writer *writer, const struct kt_error *err)
