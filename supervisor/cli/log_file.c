@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum kt_code kt_file_read(
+enum kt_code kt_text_read(
 	const char *path, struct kt_buffer *out, bool *found, struct kt_error *err)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -81,7 +81,7 @@ static bool write_all(int fd, const char *bytes, size_t len)
 	return true;
 }
 
-enum kt_code kt_file_write(const char *path, const void *bytes, size_t len, struct kt_error *err)
+enum kt_code kt_text_write(const char *path, const void *bytes, size_t len, struct kt_error *err)
 {
 	char *temporary = kt_format("%s.kitty-%ld", path, (long)getpid());
 	enum kt_code code = folders_make(path, err);

@@ -39,7 +39,7 @@ static enum kt_code meta_read(const char *dir, struct kt_json **meta, struct kt_
 	struct kt_buffer text = KT_BUFFER_INIT;
 	struct kt_error inner = KT_ERROR_INIT;
 	bool found = false;
-	enum kt_code code = kt_file_read(path, &text, &found, err);
+	enum kt_code code = kt_text_read(path, &text, &found, err);
 
 	if (code == KT_E_OK && found &&
 		kt_json_parse(kt_buffer_text(&text), text.len, KT_JSON_LAST_WINS, meta, &inner) !=
@@ -61,7 +61,7 @@ static enum kt_code folder_materialize(const char *dir, struct kt_error *err)
 	enum kt_code code = kt_folder_check(dir, err);
 
 	if (code == KT_E_OK)
-		code = kt_file_read(path, &log, &found, err);
+		code = kt_text_read(path, &log, &found, err);
 	if (code == KT_E_OK)
 		code = meta_read(dir, &meta, err);
 	if (code == KT_E_OK &&

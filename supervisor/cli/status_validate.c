@@ -115,12 +115,12 @@ static enum kt_code folder_read(const char *dir, struct folder *folder, struct k
 	folder->snapshot_path = kt_format("%s/%s", dir, KT_SNAPSHOT_NAME);
 	folder->meta_path = kt_format("%s/%s", dir, KT_META_NAME);
 	if (code == KT_E_OK)
-		code = kt_file_read(folder->log_path, &folder->log, &folder->has_log, err);
+		code = kt_text_read(folder->log_path, &folder->log, &folder->has_log, err);
 	if (code == KT_E_OK)
-		code = kt_file_read(
+		code = kt_text_read(
 			folder->snapshot_path, &folder->snapshot, &folder->has_snapshot, err);
 	if (code == KT_E_OK)
-		code = kt_file_read(folder->meta_path, &folder->meta_text, &folder->has_meta, err);
+		code = kt_text_read(folder->meta_path, &folder->meta_text, &folder->has_meta, err);
 	return code;
 }
 
