@@ -27,7 +27,7 @@ static enum kt_code write_all(
 		if (wrote < 0 && errno == EINTR)
 			continue;
 		if (wrote < 0)
-			return kt_error_from_errno(err, errno, "%s", path);
+			return kt_error_sys(err, kt_error_from_errno(errno), errno, "%s", path);
 		bytes += wrote;
 		len -= (size_t)wrote;
 	}
@@ -47,7 +47,7 @@ enum kt_code kt_working_log_append(struct kt_writer *writer, size_t old_len, con
 		goto out;
 	fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0644);
 	if (fd < 0 || fstat(fd, &facts) != 0) {
-		code = kt_error_from_errno(err, errno, "%s", path);
+		code = kt_error_sys(err, kt_error_from_errno(errno), errno, "%s", path);
 	} else if (facts.st_size != (off_t)old_len) {
 		code = kt_error_set(err, KT_E_LOG_EDITED, "%s has %lld bytes, the branch %zu", path,
 			(long long)facts.st_size, old_len);
@@ -150,7 +150,7 @@ static enum kt_code restore_log(struct kt_writer *writer, const char *path, stru
 
 	if (fd >= 0 && starts_with_committed(fd, &writer->log)) {
 		if (ftruncate(fd, (off_t)writer->log.len) != 0)
-			code = kt_error_from_errno(err, errno, "%s", path);
+			code = kt_error_sys(err, kt_error_from_errno(errno), errno, "%s", path);
 	} else {
 		code = kt_file_write_atomic(
 			path, kt_buffer_text(&writer->log), writer->log.len, 0644, false, err);

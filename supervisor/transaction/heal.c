@@ -154,7 +154,7 @@ static enum kt_code cut_tail(struct kt_writer *writer, const char *path,
 		return kt_error_set(
 			err, KT_E_IO, "the uncommitted tail of %s cannot be kept", path);
 	if (truncate(path, (off_t)writer->log.len) != 0)
-		code = kt_error_from_errno(err, errno, "%s", path);
+		code = kt_error_sys(err, kt_error_from_errno(errno), errno, "%s", path);
 	else
 		kt_writer_notice(writer,
 			"healed: %zu uncommitted bytes of the event log were moved to %s",

@@ -30,7 +30,7 @@ static enum kt_code record_write(const struct kt_writer *writer, const char *nam
 	enum kt_code code = KT_E_OK;
 
 	if (fd < 0 || pwrite(fd, text, len, 0) != (ssize_t)len || ftruncate(fd, (off_t)len) != 0)
-		code = kt_error_from_errno(err, errno, "%s", path);
+		code = kt_error_sys(err, kt_error_from_errno(errno), errno, "%s", path);
 	if (fd >= 0)
 		(void)close(fd);
 	free(path);

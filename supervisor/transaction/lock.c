@@ -24,7 +24,8 @@ static enum kt_code open_lock(const char *path, int *fd, struct kt_error *err)
 	if (code != KT_E_OK)
 		return code;
 	*fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
-	return *fd >= 0 ? KT_E_OK : kt_error_from_errno(err, errno, "the lock %s", path);
+	return *fd >= 0 ? KT_E_OK
+			: kt_error_sys(err, kt_error_from_errno(errno), errno, "the lock %s", path);
 }
 
 /* Somebody may have replaced the file between our open and our lock: then the lock is on nothing.

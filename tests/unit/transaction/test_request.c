@@ -1,0 +1,156 @@
+/*
+ * The shape of requests and the one table of commit messages.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "ipc/buffer.h"
+#include "supervisor/transaction/request.h"
+
+static enum kt_code check_text(const char *text)
+{
+	struct kt_json *request = NULL;
+	struct kt_error err = KT_ERROR_INIT;
+	enum kt_code code =
+		kt_json_parse(text, strlen(text), KT_JSON_NO_DUPLICATES, &request, &err);
+
+	if (code == KT_E_OK)
+		code = kt_request_check(request, &err);
+	kt_json_free(request);
+	return code;
+}
+
+static void malformed_requests_are_refused_by_code(void **state)
+{
+	static const struct {
+		const char *text;
+		enum kt_code code;
+	} rows[] = {
+		{"[]", KT_E_INVALID_ARGUMENT},
+		{"{}", KT_E_INVALID_ARGUMENT},
+		{"{\"ops\": []}", KT_E_SAFE_COMMIT_EMPTY_CHANGESET},
+		{"{\"ops\": [{}]}", KT_E_INVALID_ARGUMENT},
+		{"{\"ops\": [{\"op\": \"explode\"}]}", KT_E_INVALID_ARGUMENT},
+		{"{\"ops\": [{\"op\": \"move\", \"wp\": \"WP01\"}]}", KT_E_INVALID_ARGUMENT},
+		{"{\"ops\": [{\"op\": \"move\", \"wp\": \"WP1\", \"to\": \"claimed\", \"actor\": "
+		 "\"a\"}]}",
+			KT_E_INVALID_ARGUMENT},
+		{"{\"ops\": [{\"op\": \"move\", \"wp\": \"WP01\", \"to\": \"doing\", \"actor\": "
+		 "\"a\"}]}",
+			KT_E_INVALID_ARGUMENT},
+		{"{\"ops\": [{\"op\": \"move\", \"wp\": \"WP01\", \"to\": \"claimed\", \"lane\": "
+		 "\"b\"}]}",
+			KT_E_INVALID_ARGUMENT},
+		{"{\"ops\": [{\"op\": \"move\", \"wp\": \"WP01\", \"to\": \"claimed\", "
+		 "\"event_id\": \"x\"}]}",
+			KT_E_INVALID_ARGUMENT},
+		{"{\"ops\": [{\"op\": \"move\", \"wp\": \"WP01\", \"to\": \"claimed\", \"force\": "
+		 "\"yes\"}]}",
+			KT_E_INVALID_ARGUMENT},
+		{"{\"ops\": [], \"lane\": \"a\"}", KT_E_INVALID_ARGUMENT},
+		{"{\"ops\": [], \"files\": [{\"path\": \"src/x\", \"blob\": "
+		 "\"0123456789012345678901234567890123456789\"}]}",
+			KT_E_SAFE_COMMIT_PATH_POLICY},
+		{"{\"ops\": [], \"files\": [{\"path\": \"kitty-specs/a/../../x\", \"blob\": "
+		 "\"0123456789012345678901234567890123456789\"}]}",
+			KT_E_SAFE_COMMIT_PATH_POLICY},
+		{"{\"ops\": [{\"op\": \"annotate\", \"wp\": \"WP01\", \"actor\": \"a\", \"delta\": "
+		 "{}, \"event_id\": "
+		 "\"01KSPTVW00000000000000AAAA\"}, {\"op\": \"annotate\", \"wp\": \"WP01\", "
+		 "\"actor\": \"a\", "
+		 "\"delta\": {}, \"event_id\": \"01KSPTVW00000000000000AAAA\"}]}",
+			KT_E_DOUBLE_EVENT_ID},
+		{"{\"ops\": [{\"op\": \"move\", \"wp\": \"WP01\", \"to\": \"claimed\", \"actor\": "
+		 "\"a\"}]}",
+			KT_E_OK},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+		if (check_text(rows[i].text) != rows[i].code)
+			fail_msg("%s", rows[i].text);
+}
+
+static void an_event_above_64_kib_is_refused(void **state)
+{
+	struct kt_json *request = kt_request_new("note");
+	struct kt_json *delta = kt_json_new_object();
+	char *note = kt_alloc(65536 + 1);
+	struct kt_error err = KT_ERROR_INIT;
+
+	(void)state;
+	memset(note, 'x', 65536);
+	kt_json_set_string(delta, "note", note);
+	(void)kt_request_add_annotation(request, "WP01", "a", delta);
+	assert_int_equal(kt_request_check(request, &err), KT_E_LIMIT);
+	kt_json_free(request);
+	free(note);
+}
+
+static void expect_message(enum kt_status from, enum kt_status to, const char *expected)
+{
+	struct kt_json *request = kt_request_new("move");
+	char *message = NULL;
+
+	(void)kt_request_add_move(request, "WP01", to, "claude");
+	message = kt_request_message(request, from);
+	assert_string_equal(message, expected);
+	free(message);
+	kt_json_free(request);
+}
+
+static void commit_messages_are_the_quickstarts(void **state)
+{
+	(void)state;
+	expect_message(KT_STATUS_PLANNED, KT_STATUS_CLAIMED,
+		"chore: WP01 claimed for implementation [claude]");
+	expect_message(KT_STATUS_CLAIMED, KT_STATUS_IN_PROGRESS,
+		"chore: Start WP01 implementation [claude]");
+	expect_message(KT_STATUS_IN_PROGRESS, KT_STATUS_FOR_REVIEW,
+		"chore: WP01 in_progress -> for_review [claude]");
+}
+
+static void an_actor_in_braces_is_not_a_placeholder(void **state)
+{
+	struct kt_json *request = kt_request_new("move");
+	char *message = NULL;
+
+	(void)state;
+	(void)kt_request_add_move(request, "WP01", KT_STATUS_CLAIMED, "{wp}");
+	message = kt_request_message(request, KT_STATUS_PLANNED);
+	assert_string_equal(message, "chore: WP01 claimed for implementation [{wp}]");
+	free(message);
+	kt_json_free(request);
+}
+
+static void an_outcome_carries_its_code_over_the_wire(void **state)
+{
+	struct kt_error err = KT_ERROR_INIT, back = KT_ERROR_INIT;
+	struct kt_json *outcome = NULL;
+
+	(void)state;
+	(void)kt_error_set(&err, KT_E_WP_ALREADY_CLAIMED, "WP01 is claimed, held by claude");
+	outcome = kt_outcome_from_error(&err);
+	assert_int_equal(kt_outcome_code(outcome, &back), KT_E_WP_ALREADY_CLAIMED);
+	assert_string_equal(back.detail, err.detail);
+	kt_json_free(outcome);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(malformed_requests_are_refused_by_code),
+		cmocka_unit_test(an_event_above_64_kib_is_refused),
+		cmocka_unit_test(commit_messages_are_the_quickstarts),
+		cmocka_unit_test(an_actor_in_braces_is_not_a_placeholder),
+		cmocka_unit_test(an_outcome_carries_its_code_over_the_wire),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
