@@ -198,7 +198,7 @@ static enum kt_code blob_store(struct kt_finalization *f, const struct kt_plan_f
 		has_fsync_list ? "core.fsync=loose-object" : "core.fsyncObjectFiles=true",
 		"hash-object", "-w", "--stdin", NULL};
 	struct kt_git_call call = {.cwd = f->context->repo->primary,
-		.args = args,
+		.args = has_fsync_list ? args + 2 : args,
 		.profile = KT_GIT_PLUMBING,
 		.input = file->bytes,
 		.input_len = file->len,

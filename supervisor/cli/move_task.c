@@ -1,0 +1,137 @@
+/*
+ * kitty agent tasks move-task: brings a work package to a status, through the statuses in between,
+ * as one request. Process: a command (people, and agents in their lane).
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "ipc/buffer.h"
+#include "supervisor/cli/command.h"
+#include "supervisor/cli/context.h"
+#include "supervisor/cli/log_file.h"
+#include "supervisor/cli/move_plan.h"
+#include "supervisor/cli/output.h"
+#include "supervisor/cli/write.h"
+#include "supervisor/transaction/reader.h"
+#include "supervisor/transaction/request.h"
+
+static const struct kt_option options[] = {
+	{"to", 0, "STATUS", false, "where the work package goes"},
+	{"agent", 0, "NAME", false, "who moves it (who holds it, when not given)"},
+	{"note", 0, "TEXT", false, "a note kept with the move"},
+	{"reason", 0, "TEXT", false, "why"},
+	{"review-feedback-file", 0, "FILE", false, "the review that sends the work back"},
+	{"approval-ref", 0, "REF", false, "what the approval refers to"},
+	{"reviewer", 0, "NAME", false, "who reviews (git's user.name, when not given)"},
+	{"override-reason", 0, "TEXT", false,
+		"named override: make a move that the rules do not know, for this reason"},
+	KT_OPTION_MISSION,
+	KT_OPTION_END,
+};
+
+static enum kt_code feedback_check(const struct kt_move_plan *plan, struct kt_error *err)
+{
+	struct kt_buffer text = KT_BUFFER_INIT;
+	enum kt_code code = KT_E_OK;
+
+	if (plan->feedback_file == NULL && plan->to == KT_STATUS_PLANNED &&
+		plan->from != KT_STATUS_GENESIS && plan->from != KT_STATUS_PLANNED)
+		return kt_error_set(err, KT_E_INVALID_ARGUMENT,
+			"sending %s back to planned needs --review-feedback-file FILE",
+			plan->wp_id);
+	if (plan->feedback_file == NULL)
+		return KT_E_OK;
+	code = kt_text_read(plan->feedback_file, &text, NULL, err);
+	if (code == KT_E_OK && strspn(kt_buffer_text(&text), " \t\r\n") == text.len)
+		code = kt_error_set(
+			err, KT_E_INVALID_ARGUMENT, "%.300s is empty", plan->feedback_file);
+	kt_buffer_release(&text);
+	return code;
+}
+
+static enum kt_code plan_fill(const struct kt_invocation *invocation,
+	const struct kt_context *context, const struct kt_view *view, struct kt_move_plan *plan,
+	struct kt_error *err)
+{
+	struct kt_wp_state state = {0};
+	bool is_known = kt_reducer_wp(view->state, plan->wp_id, &state);
+
+	if (!is_known && (view->plan == NULL || kt_plan_find_wp(view->plan, plan->wp_id) == NULL))
+		return kt_error_set(
+			err, KT_E_WP_NOT_FOUND, "%s in %s", plan->wp_id, context->mission->slug);
+	plan->from = is_known && state.has_transition ? state.status : KT_STATUS_GENESIS;
+	plan->holder = is_known ? state.claim_actor : NULL;
+	plan->subtasks = view->plan == NULL ? NULL : kt_plan_find_wp(view->plan, plan->wp_id);
+	plan->agent = kt_invocation_value(invocation, "agent");
+	plan->note = kt_invocation_value(invocation, "note");
+	plan->reason = kt_invocation_value(invocation, "reason");
+	plan->override_reason = kt_invocation_value(invocation, "override-reason");
+	plan->feedback_file = kt_invocation_value(invocation, "review-feedback-file");
+	plan->approval_ref = kt_invocation_value(invocation, "approval-ref");
+	plan->reviewer = kt_invocation_value(invocation, "reviewer");
+	return feedback_check(plan, err);
+}
+
+static int move(const struct kt_invocation *invocation, struct kt_context *context,
+	struct kt_move_plan *plan)
+{
+	struct kt_json *request = kt_request_new("move-task");
+	struct kt_view *view = NULL;
+	struct kt_error err = KT_ERROR_INIT;
+	char *reviewer = kt_repository_config_get(context->repo, "user.name");
+	int status = KT_EXIT_OK;
+
+	if (kt_view_load(context->repo, context->mission, &view, &err) != KT_E_OK ||
+		plan_fill(invocation, context, view, plan, &err) != KT_E_OK) {
+		status = kt_fail(invocation->json, &err);
+		goto out;
+	}
+	if (plan->reviewer == NULL)
+		plan->reviewer = plan->agent != NULL ? plan->agent
+				 : reviewer != NULL  ? reviewer
+						     : KT_OPERATOR;
+	if (kt_move_plan_build(plan, request, &err) != KT_E_OK ||
+		kt_request_check(request, &err) != KT_E_OK)
+		status = kt_fail(invocation->json, &err);
+	else
+		status = kt_submit_and_report_move(invocation, context, plan, request);
+out:
+	free(reviewer);
+	kt_view_free(view);
+	kt_json_free(request);
+	return status;
+}
+
+static int run(struct kt_invocation *invocation)
+{
+	struct kt_context context = KT_CONTEXT_INIT;
+	struct kt_move_plan plan = {.wp_id = invocation->arguments[0]};
+	struct kt_error err = KT_ERROR_INIT;
+	const char *to = kt_invocation_value(invocation, "to");
+	int status = KT_EXIT_OK;
+
+	if (to == NULL)
+		(void)kt_error_set(&err, KT_E_USAGE, "--to STATUS is needed");
+	if (to == NULL || kt_wp_argument(plan.wp_id, &err) != KT_E_OK ||
+		kt_status_argument("--to", to, &plan.to, &err) != KT_E_OK)
+		status = kt_fail(invocation->json, &err);
+	else if (kt_context_mission(&context, kt_invocation_value(invocation, "mission"), &err) !=
+		 KT_E_OK)
+		status = kt_context_fail(&context, invocation->json, &err);
+	else
+		status = move(invocation, &context, &plan);
+	kt_context_release(&context);
+	return status;
+}
+
+const struct kt_command kt_command_move_task = {
+	.summary = "move a work package to a status, through those in between",
+	.arguments = "WP --to STATUS",
+	.help = "Moves forward write one event per status in between, all in one commit. Moves "
+		"back name a\n"
+		"review (--review-feedback-file) or a reason. done is written by integration only.",
+	.options = options,
+	.min_arguments = 1,
+	.max_arguments = 1,
+	.run = run,
+};

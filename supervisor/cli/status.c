@@ -1,0 +1,193 @@
+/*
+ * kitty status: the state of every work package and lane. Process: a command. Never writes; asks
+ * the supervisor when one lives (which saves starting libgit2), else reads the coordination branch
+ * itself.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ipc/buffer.h"
+#include "ipc/client.h"
+#include "supervisor/cli/command.h"
+#include "supervisor/cli/context.h"
+#include "supervisor/cli/output.h"
+#include "supervisor/cli/submit.h"
+#include "supervisor/report.h"
+#include "supervisor/transaction/reader.h"
+
+static const struct kt_option options[] = {
+	KT_OPTION_MISSION,
+	KT_OPTION_END,
+};
+
+/* NULL when there is no supervisor or it does not answer: then the branch is read. */
+static struct kt_json *report_ask(struct kt_context *context)
+{
+	struct kt_client *client = NULL;
+	struct kt_json *question = NULL;
+	struct kt_json *answer = NULL;
+	struct kt_error err = KT_ERROR_INIT;
+
+	if (kt_supervisor_connect(context, "client", &client, &err) != KT_E_OK)
+		return NULL;
+	question = kt_json_new_object();
+	if (kt_client_call(client, KT_MSG_STATUS, question, KT_STATUS_TIMEOUT_MS, &answer, &err) !=
+			KT_E_OK ||
+		kt_answer_code(answer, &err) != KT_E_OK) {
+		kt_json_free(answer);
+		answer = NULL;
+	}
+	kt_json_free(question);
+	kt_client_free(client);
+	return answer;
+}
+
+static enum kt_code report_read(
+	struct kt_context *context, struct kt_json **out, struct kt_error *err)
+{
+	struct kt_view *view = NULL;
+	enum kt_code code = kt_view_load(context->repo, context->mission, &view, err);
+
+	if (code == KT_E_OK)
+		*out = kt_report_build(context->mission, view->plan, view->state, &view->tip, NULL);
+	kt_view_free(view);
+	return code;
+}
+
+enum kt_code kt_report_get(struct kt_context *context, struct kt_json **out, struct kt_error *err)
+{
+	*out = report_ask(context);
+	return *out != NULL ? KT_E_OK : report_read(context, out, err);
+}
+
+/* ---- text ---- */
+
+struct paint {
+	const char *status, *start;
+};
+
+static const struct paint paints[] = {
+	{"in_progress", "\033[33m"},
+	{"claimed", "\033[33m"},
+	{"for_review", "\033[36m"},
+	{"in_review", "\033[36m"},
+	{"approved", "\033[32m"},
+	{"done", "\033[32m"},
+	{"blocked", "\033[31m"},
+};
+
+static const char *paint_of(const char *status)
+{
+	for (size_t i = 0; kt_output_has_colour() && i < sizeof paints / sizeof paints[0]; i++)
+		if (strcmp(paints[i].status, status) == 0)
+			return paints[i].start;
+	return "";
+}
+
+static const char *text_of(const struct kt_json *object, const char *key, const char *fallback)
+{
+	const char *text = kt_json_get_string(object, key);
+
+	return text == NULL ? fallback : text;
+}
+
+static void safe(const char *text)
+{
+	kt_print_safe(stdout, text);
+}
+
+static void wp_print(const struct kt_json *wp)
+{
+	const char *status = text_of(wp, "lane", "?");
+	const char *start = paint_of(status);
+	const struct kt_json *wait = kt_json_first(kt_json_get(wp, "waits_for"));
+	const char *reason = kt_json_get_string(wp, "reason");
+
+	kt_print("  %-5s %s%-12s%s %-10s %-12s ", text_of(wp, "id", "?"), start, status,
+		start[0] == '\0' ? "" : "\033[0m", text_of(wp, "lane_id", "-"),
+		text_of(wp, "agent", "-"));
+	safe(text_of(wp, "title", ""));
+	for (; wait != NULL; wait = kt_json_next(wait)) {
+		kt_print("  waits: ");
+		safe(kt_json_string(wait));
+	}
+	if (strcmp(status, "blocked") == 0 && reason != NULL) {
+		kt_print("  reason: ");
+		safe(reason);
+	}
+	kt_print("\n");
+}
+
+static void lane_print(const struct kt_json *lane)
+{
+	const char *output = kt_json_get_string(lane, "last_output");
+
+	if (kt_json_get_string(lane, "running_wp") == NULL)
+		return;
+	kt_print("  %-10s runs %s with %s", text_of(lane, "lane_id", "?"),
+		text_of(lane, "running_wp", "?"), text_of(lane, "agent", "?"));
+	if (output != NULL && output[0] != '\0') {
+		kt_print(": ");
+		safe(output);
+	}
+	kt_print("\n");
+}
+
+static void report_print(const struct kt_json *report)
+{
+	const struct kt_json *mission = kt_json_get(report, "mission");
+	const struct kt_json *wps = kt_json_get(report, "work_packages");
+	const struct kt_json *supervisor = kt_json_get(report, "supervisor");
+	int64_t pid = 0;
+	struct kt_buffer done = KT_BUFFER_INIT;
+
+	kt_print("mission %s  (target %s)\n", text_of(mission, "slug", "?"),
+		text_of(mission, "target_branch", "?"));
+	kt_print("branch  %s  %.12s\n", text_of(mission, "coordination_branch", "?"),
+		text_of(mission, "tip", ""));
+	if (kt_json_get_int(supervisor, "pid", &pid))
+		kt_print("supervisor pid %lld\n", (long long)pid);
+	if (kt_json_size(wps) == 0)
+		kt_print("no work packages yet: kitty agent mission finalize-tasks\n");
+	for (const struct kt_json *wp = kt_json_first(wps); wp != NULL; wp = kt_json_next(wp))
+		wp_print(wp);
+	for (const struct kt_json *lane = kt_json_first(kt_json_get(report, "lanes")); lane != NULL;
+		lane = kt_json_next(lane))
+		lane_print(lane);
+	if (kt_json_size(wps) > 0) {
+		kt_json_write(kt_json_get(report, "weighted_percentage"), KT_JSON_COMPACT, &done);
+		kt_print("progress %s%%\n", kt_buffer_text(&done));
+	}
+	kt_buffer_release(&done);
+}
+
+static int run(struct kt_invocation *invocation)
+{
+	struct kt_context context = KT_CONTEXT_INIT;
+	struct kt_json *report = NULL;
+	struct kt_error err = KT_ERROR_INIT;
+	int status = KT_EXIT_OK;
+
+	if (kt_context_mission(&context, kt_invocation_value(invocation, "mission"), &err) !=
+			KT_E_OK ||
+		kt_report_get(&context, &report, &err) != KT_E_OK)
+		status = kt_context_fail(&context, invocation->json, &err);
+	else if (invocation->json)
+		kt_print_json(report);
+	else
+		report_print(report);
+	kt_json_free(report);
+	kt_context_release(&context);
+	return status;
+}
+
+const struct kt_command kt_command_status = {
+	.summary = "the status of every work package and lane",
+	.arguments = "",
+	.help = "The same answer from the primary checkout, a lane, the coordination worktree or "
+		"any folder\n"
+		"below them, with and without a running supervisor.",
+	.options = options,
+	.run = run,
+};
