@@ -12,8 +12,11 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
+
+#include <kitty/limits.h>
 
 #include "ipc/buffer.h"
 #include "ipc/fd.h"
@@ -209,11 +212,14 @@ enum kt_code kt_socket_accept(int listener, int *fd, struct kt_error *err)
 
 enum kt_code kt_socket_connect(const char *path, int *fd, struct kt_error *err)
 {
+	const struct timeval patience = {.tv_sec = KT_HELLO_TIMEOUT_MS / 1000};
 	int connection = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	enum kt_code code;
 
 	if (connection < 0)
 		return kt_error_sys(err, KT_E_IO, errno, "socket");
+	/* A full backlog would hold connect for ever; this bounds it. */
+	(void)setsockopt(connection, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
 	if (with_address(connection, path, connect_address) != 0)
 		code = kt_error_sys(err, KT_E_SUPERVISOR_ABSENT, errno, "%s", path);
 	else

@@ -18,5 +18,6 @@
 #define KT_AGENT_GRACE_MS 5000		/* TERM to KILL */
 #define KT_HELLO_TIMEOUT_MS 5000	/* connection to HELLO */
 #define KT_QUEUE_BYTES_MAX (4U << 20)	/* bytes queued for one connection */
+#define KT_QUEUE_AGE_MS 30000		/* queued bytes of which the peer reads none: the connection is closed */
 
 #endif
