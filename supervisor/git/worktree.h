@@ -49,6 +49,10 @@ void kt_worktree_inspect(
 	const struct kt_repository *repo, const char *path, struct kt_worktree_facts *out);
 void kt_worktree_facts_release(struct kt_worktree_facts *facts);
 
+/* The registration (<common>/worktrees/<id>) that names this path, there or gone; gives; NULL:
+ * none. */
+char *kt_worktree_registration(const struct kt_repository *repo, const char *path);
+
 /* `git status --porcelain=v2 -z` of a worktree, paths that are changed or untracked, NUL-separated
  * in *paths. */
 KT_MUST_CHECK enum kt_code kt_worktree_changes(
