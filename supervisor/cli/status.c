@@ -8,13 +8,15 @@
 #include <string.h>
 
 #include "ipc/buffer.h"
-#include "ipc/client.h"
+#include "ipc/message.h"
 #include "supervisor/cli/command.h"
 #include "supervisor/cli/context.h"
 #include "supervisor/cli/output.h"
 #include "supervisor/cli/submit.h"
 #include "supervisor/report.h"
 #include "supervisor/transaction/reader.h"
+
+enum { ANSWER_TIMEOUT_MS = 5000 };
 
 static const struct kt_option options[] = {
 	KT_OPTION_MISSION,
@@ -24,23 +26,14 @@ static const struct kt_option options[] = {
 /* NULL when there is no supervisor or it does not answer: then the branch is read. */
 static struct kt_json *report_ask(struct kt_context *context)
 {
-	struct kt_client *client = NULL;
-	struct kt_json *question = NULL;
+	struct kt_json *question = kt_json_new_object();
 	struct kt_json *answer = NULL;
-	struct kt_error err = KT_ERROR_INIT;
+	struct kt_error ignored = KT_ERROR_INIT;
+	enum kt_code code = kt_supervisor_ask(
+		context, KT_MSG_STATUS_REQUEST, question, ANSWER_TIMEOUT_MS, &answer, &ignored);
 
-	if (kt_supervisor_connect(context, "client", &client, &err) != KT_E_OK)
-		return NULL;
-	question = kt_json_new_object();
-	if (kt_client_call(client, KT_MSG_STATUS, question, KT_STATUS_TIMEOUT_MS, &answer, &err) !=
-			KT_E_OK ||
-		kt_answer_code(answer, &err) != KT_E_OK) {
-		kt_json_free(answer);
-		answer = NULL;
-	}
 	kt_json_free(question);
-	kt_client_free(client);
-	return answer;
+	return code == KT_E_OK ? answer : NULL;
 }
 
 static enum kt_code report_read(

@@ -23,13 +23,21 @@ KT_MUST_CHECK enum kt_code kt_submit(struct kt_context *context, struct kt_json 
 	const char *command, struct kt_json **outcome, struct kt_error *err);
 
 /*
- * A connection to the mission's supervisor after HELLO, or through the lane's worker inside a lane.
- * role: "client" or "watcher". Errors: KT_E_SUPERVISOR_ABSENT. Gives.
+ * A connection to the mission's supervisor after HELLO; for role "client" inside a lane, to the
+ * lane's worker, which forwards. role: "client" or "watcher". Errors: KT_E_SUPERVISOR_ABSENT and
+ * those of kt_client_open. Gives: kt_client_close.
  */
 KT_MUST_CHECK enum kt_code kt_supervisor_connect(
 	struct kt_context *context, const char *role, struct kt_client **out, struct kt_error *err);
 
-/* The error that an answer's "error" object says; KT_E_OK when it holds none. */
-enum kt_code kt_answer_code(const struct kt_json *answer, struct kt_error *err);
+/* Connects, asks one question, closes. An error answer is this call's error. timeout_ms < 0: for
+ * ever. Gives *answer. */
+KT_MUST_CHECK enum kt_code kt_supervisor_ask(struct kt_context *context, unsigned type,
+	const struct kt_json *body, int timeout_ms, struct kt_json **answer, struct kt_error *err);
+
+/* The report of `kitty status`: from the supervisor when one lives, else from the coordination
+ * branch. Gives. */
+KT_MUST_CHECK enum kt_code kt_report_get(
+	struct kt_context *context, struct kt_json **out, struct kt_error *err);
 
 #endif
