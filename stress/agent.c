@@ -148,6 +148,13 @@ static void send_event(struct agent *agent, size_t number, const char *event_id,
 	if (kt_client_call(agent->client, KT_MSG_APPEND_REQUEST, request, KT_AGENT_ANSWER_MS,
 		    &outcome, &err) != KT_E_OK)
 		wait_for_the_end(&err);
+	if (kt_message_error_decode(outcome, &err)) {
+		if (err.code == KT_E_SUPERVISOR_ABSENT || err.code == KT_E_INTERRUPTED ||
+			err.code == KT_E_OUTCOME_UNKNOWN)
+			wait_for_the_end(&err);
+		kt_run_die("event %zu of %s was refused: %s: %s", number, agent->wp,
+			kt_error_text(err.code), err.detail);
+	}
 	sha = kt_json_get_string(kt_json_get(outcome, "receipt"), "commit_sha");
 	if (!sha)
 		kt_run_die("event %zu of %s has no receipt", number, agent->wp);
@@ -228,11 +235,14 @@ static void leave_work(const struct agent *agent)
 
 static void connect_lane(struct agent *agent)
 {
+	struct kt_json *hello = kt_json_new_object();
 	struct kt_error err = KT_ERROR_INIT;
 
-	if (kt_client_open_lane(need("SPEC_KITTY_SOCKET"), need("SPEC_KITTY_MISSION"),
-		    &agent->client, &err) != KT_E_OK)
+	kt_json_set_string(hello, "role", "lane");
+	kt_json_set_string(hello, "mission", need("SPEC_KITTY_MISSION"));
+	if (kt_client_open(need("SPEC_KITTY_SOCKET"), hello, &agent->client, &err) != KT_E_OK)
 		wait_for_the_end(&err);
+	kt_json_free(hello);
 }
 
 int main(int argc, char **argv)

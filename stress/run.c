@@ -40,24 +40,39 @@ void kt_run_setup(const char *home, const char *bin)
 	free(path);
 }
 
-int kt_run_status(const char *cwd, struct kt_buffer *output, const char *const *argv)
+static int run(const char *cwd, struct kt_buffer *output, struct kt_buffer *errors,
+	const char *const *argv)
 {
 	struct kt_child_spec spec = KT_CHILD_SPEC_INIT;
 	struct kt_child_status status = {0};
-	struct kt_buffer errors = KT_BUFFER_INIT;
 	struct kt_error err = KT_ERROR_INIT;
-	int result = -1;
 
 	spec.path = argv[0];
 	spec.argv = argv;
 	spec.cwd = cwd;
-	if (kt_child_run(&spec, NULL, 0, KT_RUN_OUTPUT_MAX, output, &errors, KT_RUN_TIMEOUT_MS,
+	if (kt_child_run(&spec, NULL, 0, KT_RUN_OUTPUT_MAX, output, errors, KT_RUN_TIMEOUT_MS,
 		    &status, &err) != KT_E_OK)
-		(void)fprintf(stderr, "%s: %s\n", argv[0], err.detail);
-	else if (status.exited)
-		result = status.exit_code;
-	if (result != 0 && errors.len > 0)
-		(void)fprintf(stderr, "%s", errors.data);
+		kt_buffer_printf(errors, "%s: %s\n", argv[0], err.detail);
+	return status.exited ? status.exit_code : -1;
+}
+
+int kt_run_quiet(const char *cwd, struct kt_buffer *output, const char *const *argv)
+{
+	struct kt_buffer errors = KT_BUFFER_INIT;
+	int result = run(cwd, output, &errors, argv);
+
+	kt_buffer_puts(output, kt_buffer_text(&errors));
+	kt_buffer_release(&errors);
+	return result;
+}
+
+int kt_run_status(const char *cwd, struct kt_buffer *output, const char *const *argv)
+{
+	struct kt_buffer errors = KT_BUFFER_INIT;
+	int result = run(cwd, output, &errors, argv);
+
+	if (result != 0)
+		(void)fputs(kt_buffer_text(&errors), stderr);
 	kt_buffer_release(&errors);
 	return result;
 }

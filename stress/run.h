@@ -22,6 +22,9 @@ void kt_run_setup(const char *home, const char *bin);
  * to ours. */
 int kt_run_status(const char *cwd, struct kt_buffer *output, const char *const *argv);
 
+/* The same; its errors are added to the output. */
+int kt_run_quiet(const char *cwd, struct kt_buffer *output, const char *const *argv);
+
 /* The program must succeed: else says what failed and ends the harness with status 2. */
 void kt_run_must(const char *cwd, struct kt_buffer *output, const char *const *argv);
 

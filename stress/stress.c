@@ -155,12 +155,13 @@ static int run(const struct options *options)
 	struct kt_verdicts verdicts = {0};
 	struct kt_drive_result drive = {0};
 	struct kt_report report = {.workspace = &workspace, .verdicts = &verdicts, .drive = &drive};
+	struct kt_workspace_size size = {options->lanes, options->events, 100, options->seed};
 	char *folder = kt_workspace_folder("stress");
 	bool is_good = false;
 
 	if (!options->keeps)
 		folder_to_remove = kt_strdup(folder);
-	kt_workspace_make(&workspace, folder, options->lanes, options->events, options->seed);
+	kt_workspace_make(&workspace, folder, &size);
 	report.growth_kib = -kt_report_disk_kib(workspace.repo);
 	report.baseline_growth_kib = report.growth_kib;
 	kt_drive_kitty(&workspace, options->kills, &verdicts, &drive);

@@ -63,8 +63,16 @@ static void write_text(const char *folder, const char *name, const struct kt_buf
 	free(path);
 }
 
-/* A repository with one source file per WP and a hundred others. */
-static void make_repository(const char *repo, size_t lanes)
+static void make_subfolder(const char *repo, size_t number)
+{
+	char *path = kt_format("%s/src/other%02zu", repo, number);
+
+	kt_run_make_folder(path);
+	free(path);
+}
+
+/* A repository with one source file per WP and `files` others, a hundred in a folder. */
+static void make_repository(const char *repo, size_t lanes, size_t files)
 {
 	struct kt_buffer text = KT_BUFFER_INIT;
 	char *source = kt_format("%s/src", repo);
@@ -74,8 +82,11 @@ static void make_repository(const char *repo, size_t lanes)
 	KT_RUN(repo, "git", "config", "user.name", "Stress");
 	KT_RUN(repo, "git", "config", "user.email", "stress@example.invalid");
 	kt_run_make_folder(source);
-	for (size_t i = 0; i < lanes + 100; i++) {
-		char *name = kt_format("src/%s%02zu.c", i < lanes ? "part" : "other", i + 1);
+	for (size_t i = 0; i < lanes + files; i++) {
+		char *name = i < lanes ? kt_format("src/part%02zu.c", i + 1)
+				       : kt_format("src/other%02zu/%zu.c", (i - lanes) / 100, i);
+		if (i >= lanes && (i - lanes) % 100 == 0)
+			make_subfolder(repo, (i - lanes) / 100);
 		kt_buffer_clear(&text);
 		kt_buffer_printf(&text,
 			"int part_%zu(void);\n\nint part_%zu(void)\n{\n\treturn %zu;\n}\n", i, i,
@@ -170,8 +181,7 @@ static void save_log(const struct kt_workspace *workspace)
 	free(name);
 }
 
-void kt_workspace_make(
-	struct kt_workspace *out, char *folder, size_t lanes, size_t events, uint64_t seed)
+void kt_workspace_make(struct kt_workspace *out, char *folder, const struct kt_workspace_size *size)
 {
 	struct kt_buffer text = KT_BUFFER_INIT;
 	struct kt_json *facts = NULL;
@@ -179,18 +189,18 @@ void kt_workspace_make(
 	char *draft = NULL;
 
 	memset(out, 0, sizeof *out);
-	make_repository(repo, lanes);
+	make_repository(repo, size->lanes, size->files);
 	KT_RUN(repo, "kitty", "init");
 	KT_RUN_OUT(repo, &text, "kitty", "agent", "mission", "create", "stress", "--friendly-name",
 		"Stress", "--json");
 	facts = parse(&text);
 	draft = fact(facts, "feature_dir");
-	write_wps(draft, lanes);
+	write_wps(draft, size->lanes);
 	KT_RUN(repo, "kitty", "agent", "mission", "finalize-tasks");
 
-	kt_json_set_int(facts, "seed", (int64_t)seed);
-	kt_json_set_int(facts, "lanes", (int64_t)lanes);
-	kt_json_set_int(facts, "events", (int64_t)events);
+	kt_json_set_int(facts, "seed", (int64_t)size->seed);
+	kt_json_set_int(facts, "lanes", (int64_t)size->lanes);
+	kt_json_set_int(facts, "events", (int64_t)size->events);
 	kt_buffer_clear(&text);
 	kt_json_write(facts, KT_JSON_PRETTY_RAW, &text);
 	write_text(folder, "facts.json", &text);

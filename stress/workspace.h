@@ -32,9 +32,16 @@ char *kt_workspace_bin(void);
  * (kt_run_setup). Gives. */
 char *kt_workspace_folder(const char *name);
 
+struct kt_workspace_size {
+	size_t lanes;  /* one work package each */
+	size_t events; /* per lane */
+	size_t files;  /* beside the work packages' own */
+	uint64_t seed;
+};
+
 /* Everything up to and with finalize-tasks. Ends the harness when something fails. Takes folder. */
 void kt_workspace_make(
-	struct kt_workspace *out, char *folder, size_t lanes, size_t events, uint64_t seed);
+	struct kt_workspace *out, char *folder, const struct kt_workspace_size *size);
 /* Opens one that was kept (its facts stand in folder/facts.json). Takes folder. */
 void kt_workspace_open(struct kt_workspace *out, char *folder);
 void kt_workspace_release(struct kt_workspace *workspace);
