@@ -16,20 +16,20 @@
 struct kt_buffer;
 
 enum kt_event_kind {
-	KT_EVENT_BLANK,		/* empty line: counted, skipped */
-	KT_EVENT_MOVE,		/* lane transition row */
-	KT_EVENT_ANNOTATION,	/* kind = annotation */
+	KT_EVENT_BLANK,         /* empty line: counted, skipped */
+	KT_EVENT_MOVE,          /* lane transition row */
+	KT_EVENT_ANNOTATION,    /* kind = annotation */
 	KT_EVENT_RETROSPECTIVE, /* event_name starts with retrospective. */
-	KT_EVENT_SKIPPED	/* lifecycle and other rows that do not feed the state */
+	KT_EVENT_SKIPPED        /* lifecycle and other rows that do not feed the state */
 };
 
 struct kt_event {
 	enum kt_event_kind kind;
 	struct kt_json *row; /* owns the parsed row; the pointers below borrow from it */
 	const char *event_id, *at, *wp_id; /* NULL where the kind has none */
-	const char *mission_slug;	   /* "" when absent */
-	enum kt_status from, to;	   /* KT_EVENT_MOVE */
-	const char *actor;		   /* text form (object: tool, else role, else "") */
+	const char *mission_slug;          /* "" when absent */
+	enum kt_status from, to;           /* KT_EVENT_MOVE */
+	const char *actor;                 /* text form (object: tool, else role, else "") */
 	bool force;
 	const struct kt_json *delta; /* KT_EVENT_ANNOTATION */
 };
@@ -76,9 +76,11 @@ void kt_ulid_format(uint64_t ms, const unsigned char random[10], char out[27]);
 /* The smallest ULID greater than `text` (carry from the right); false on overflow. */
 bool kt_ulid_successor(const char *text, char out[27]);
 
-/* "2026-11-21T02:03:04.000005+00:00" from microseconds since the epoch; without fraction when zero. */
+/* "2026-11-21T02:03:04.000005+00:00" from microseconds since the epoch; without fraction when zero.
+ */
 void kt_time_format(int64_t microseconds, char out[33]);
-/* Microseconds since the epoch from any ISO-8601 form found in logs (Z or offset, 0 to 9 digits). */
+/* Microseconds since the epoch from any ISO-8601 form found in logs (Z or offset, 0 to 9 digits).
+ */
 bool kt_time_parse(const char *text, int64_t *microseconds);
 
 #endif

@@ -2,8 +2,8 @@
  * Events -> state (spec-kitty-reference.md, 5): the one reducer of the project.
  *
  * Incremental: feeding one more row costs the same at row 10 and at row 100,000, and the snapshot
- * equals a full reduction byte for byte (the annotation pass of 5.1 comes after all transitions, and
- * rows may come out of order: the reducer keeps what it needs to place them).
+ * equals a full reduction byte for byte (the annotation pass of 5.1 comes after all transitions,
+ * and rows may come out of order: the reducer keeps what it needs to place them).
  *
  * Undo: kt_reducer_mark() / kt_reducer_rollback() nest like a stack; a rolled-back reducer is
  * indistinguishable from one that never saw the rows. kt_reducer_settle() drops all marks.
@@ -53,26 +53,31 @@ void kt_reducer_snapshot(const struct kt_reducer *reducer,
 struct kt_wp_state {
 	const char *wp_id;
 	enum kt_status status;
-	const char *actor;	       /* of the last transition */
+	const char *actor;                              /* of the last transition */
 	const char *last_transition_at, *last_event_id; /* NULL: none */
-	const struct kt_json *entry;   /* the snapshot's object for this WP (agent, subtasks, notes, ...) */
+	const struct kt_json
+		*entry; /* the snapshot's object for this WP (agent, subtasks, notes, ...) */
 	bool has_transition;
 	const char *claim_actor; /* actor of the latest planned -> claimed row; NULL: none */
 	const struct kt_json *claim_metadata; /* its policy_metadata; NULL: none */
-	const char *last_reason; /* reason of the last transition; NULL: none */
+	const char *last_reason;              /* reason of the last transition; NULL: none */
 };
 bool kt_reducer_wp(const struct kt_reducer *reducer, const char *wp_id, struct kt_wp_state *out);
 /* Calls back for every WP in id order. */
 typedef void (*kt_wp_cb)(const struct kt_wp_state *wp, void *arg);
 void kt_reducer_each_wp(const struct kt_reducer *reducer, kt_wp_cb each, void *arg);
 
-/* Where the row of that id starts in the fed bytes, and its length with newline. All kinds of rows. */
+/* Where the row of that id starts in the fed bytes, and its length with newline. All kinds of rows.
+ */
 bool kt_reducer_find_event(
 	const struct kt_reducer *reducer, const char *event_id, size_t *offset, size_t *len);
 
-const char *kt_reducer_max_at(const struct kt_reducer *reducer); /* greatest `at`/timestamp as text; NULL */
-int64_t kt_reducer_max_time(const struct kt_reducer *reducer); /* greatest as time, microseconds; 0 */
-const char *kt_reducer_max_event_id(const struct kt_reducer *reducer); /* greatest as text; NULL: none */
+const char *kt_reducer_max_at(
+	const struct kt_reducer *reducer); /* greatest `at`/timestamp as text; NULL */
+int64_t kt_reducer_max_time(
+	const struct kt_reducer *reducer); /* greatest as time, microseconds; 0 */
+const char *kt_reducer_max_event_id(
+	const struct kt_reducer *reducer);                 /* greatest as text; NULL: none */
 size_t kt_reducer_rows(const struct kt_reducer *reducer);  /* non-blank lines */
 size_t kt_reducer_bytes(const struct kt_reducer *reducer); /* bytes fed */
 
