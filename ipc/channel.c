@@ -22,7 +22,7 @@
 #define READ_SIZE 65536
 #define FRAMES_PER_TURN 64 /* then the other channels have their turn */
 #define COMPACT_AT (256U << 10)
-#define LAST_READS_MS 1000 /* after a failed write: time to read what the peer still said */
+#define LAST_READS_MS 200 /* after a failed write: time to read what the peer still said */
 
 struct kt_channel {
 	unsigned magic;
