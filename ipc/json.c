@@ -29,7 +29,16 @@ void kt_json_free(struct kt_json *value)
 
 struct kt_json *kt_json_copy(const struct kt_json *value)
 {
-	return made(cJSON_Duplicate(&value->node, true));
+	cJSON *copy = cJSON_Duplicate(&value->node, true);
+
+	/* The copy of a member is a value of its own: in an array its old name would be printed. */
+	if (copy != NULL && copy->string != NULL) {
+		if ((copy->type & cJSON_StringIsConst) == 0)
+			cJSON_free(copy->string);
+		copy->type &= ~cJSON_StringIsConst;
+		copy->string = NULL;
+	}
+	return made(copy);
 }
 
 enum kt_json_type kt_json_type(const struct kt_json *value)
