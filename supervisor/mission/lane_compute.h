@@ -29,6 +29,8 @@ struct kt_lane_set {
 
 /* Contradictions between kept lanes and new dependencies become problems. */
 void kt_lanes_compute(struct kt_drafts *drafts, struct kt_lane_set *out);
+/* Fills depends and parallel_group of every group; group_of: the group of each WP. */
+void kt_lane_edges(const struct kt_graph *graph, const size_t *group_of, struct kt_lane_set *set);
 void kt_lane_set_release(struct kt_lane_set *set);
 
 /* "lane-a" for 0, "lane-z" for 25, "lane-aa" for 26; gives. And back; -1 for a lane without a
