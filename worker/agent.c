@@ -257,11 +257,16 @@ enum kt_code kt_agent_start(
 	return KT_E_OK;
 }
 
-void kt_agent_stop(struct kt_agent_process *agent)
+void kt_agent_stop(struct kt_agent_process *agent, int grace_ms)
 {
+	int64_t kill_at_ms = kt_clock_monotonic_ms() + grace_ms;
+
+	if (agent->stage == KT_AGENT_TERM && kill_at_ms < agent->kill_at_ms)
+		agent->kill_at_ms = kill_at_ms;
 	if (agent->stage != KT_AGENT_RUNNING)
 		return;
 	agent->end.is_stopped = true;
+	agent->grace_ms = grace_ms;
 	kt_agent_ladder_begin(agent);
 	kt_agent_arm(agent->ladder_event, 0); /* not from inside the caller's own work */
 }

@@ -78,8 +78,9 @@ void kt_agent_init(struct kt_agent_process *agent, struct event_base *base,
 KT_MUST_CHECK enum kt_code kt_agent_start(
 	struct kt_agent_process *agent, const struct kt_agent_spec *spec, struct kt_error *err);
 
-/* Starts the ladder; on_end tells when it is through. Nothing when idle; harmless when repeated. */
-void kt_agent_stop(struct kt_agent_process *agent);
+/* Starts the ladder; on_end tells when it is through. Nothing when idle. Called again it can only
+ * shorten the grace. */
+void kt_agent_stop(struct kt_agent_process *agent, int grace_ms);
 
 bool kt_agent_is_idle(const struct kt_agent_process *agent);
 
