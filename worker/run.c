@@ -39,12 +39,16 @@ void kt_run_free(struct kt_run *run)
 	free(run);
 }
 
-/* Room for one more string than the array has. NULL when an element is no string. */
+/* Room for one more string than the array has. NULL when it is no array of strings. */
 static char **copy_strings(const struct kt_json *array, size_t *len)
 {
-	char **strings = kt_realloc_array(NULL, kt_json_size(array) + 2, sizeof(*strings));
-	const struct kt_json *at = kt_json_first(array);
+	const struct kt_json *at = NULL;
+	char **strings = NULL;
 
+	if (!kt_json_is(array, KT_JSON_ARRAY))
+		return NULL;
+	strings = kt_realloc_array(NULL, kt_json_size(array) + 2, sizeof(*strings));
+	at = kt_json_first(array);
 	for (*len = 0; at != NULL && kt_json_string(at) != NULL; at = kt_json_next(at))
 		strings[(*len)++] = kt_strdup(kt_json_string(at));
 	strings[*len] = NULL;

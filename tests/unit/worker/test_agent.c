@@ -87,7 +87,7 @@ static void on_stop_timer(evutil_socket_t fd, short what, void *arg)
 {
 	(void)fd;
 	(void)what;
-	kt_agent_stop(&((struct bench *)arg)->agent);
+	kt_agent_stop(&((struct bench *)arg)->agent, GRACE_MS);
 }
 
 static void on_patience(evutil_socket_t fd, short what, void *arg)
