@@ -48,7 +48,7 @@ static bool begins_with_key(const struct edit *edit, size_t at, const struct kt_
 	const char *line = edit->text + at;
 	size_t room = edit->len - at;
 
-	if (room < column + key_len + 1)
+	if (at >= edit->fences.yaml_offset + edit->fences.yaml_len || room < column + key_len + 1)
 		return false;
 	if (strspn(line, " ") != column)
 		return false;
@@ -60,6 +60,10 @@ static bool begins_with_key(const struct edit *edit, size_t at, const struct kt_
 
 static enum kt_code check_editable(const struct edit *edit)
 {
+	if (edit->root != NULL && edit->root->len == 0)
+		return kt_error_set(edit->err, KT_E_WP_FILE_INVALID,
+			"line %ld, column %ld: write one key per line, or kitty cannot edit it",
+			edit->root->line, edit->root->column);
 	for (size_t i = 0; edit->root != NULL && i < edit->root->len; i++) {
 		const struct kt_yaml *node = edit->root->items[i];
 
