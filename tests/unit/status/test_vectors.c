@@ -21,7 +21,7 @@
 enum { FILE_LIMIT = 64 << 20 };
 
 struct vector {
-	char name[64];
+	char name[256];
 	struct kt_buffer log, expected, error;
 	bool has_expected;
 	char number[32], type[128];
@@ -49,8 +49,8 @@ static void vector_load(const char *name, struct vector *vector)
 	vector->has_expected = read_part(name, "expected.json", &vector->expected);
 	(void)read_part(name, "expected.error", &vector->error);
 	if (read_part(name, "meta.json", &meta))
-		assert_int_equal(
-			kt_json_parse(meta.data, meta.len, KT_JSON_LAST_WINS, &json, &err), KT_E_OK);
+		assert_int_equal(kt_json_parse(meta.data, meta.len, KT_JSON_LAST_WINS, &json, &err),
+			KT_E_OK);
 	kt_snapshot_identity_from_meta(json, vector->number, vector->type);
 	kt_json_free(json);
 	kt_buffer_release(&meta);
@@ -75,18 +75,19 @@ static unsigned long line_of(const char *text)
 static const struct {
 	const char *theirs, *ours;
 } reasons[] = {
-	{ "Invalid JSON", "invalid JSON" },
-	{ "Unknown event kind", "unknown event kind" },
-	{ "expected JSON object", "expected a JSON object" },
-	{ "'event_id'", "'event_id' is missing" },
-	{ "is not a valid Lane", "is not a valid status" },
+	{"Invalid JSON", "invalid JSON"},
+	{"Unknown event kind", "unknown event kind"},
+	{"expected JSON object", "expected a JSON object"},
+	{"'event_id'", "'event_id' is missing"},
+	{"is not a valid Lane", "is not a valid status"},
 };
 
 static void check_error(const struct vector *vector, const struct kt_error *err)
 {
 	const char *theirs = kt_buffer_text(&vector->error);
 
-	if (strstr(theirs, "on line") != NULL && line_of(strstr(theirs, "on line")) != line_of(err->detail))
+	if (strstr(theirs, "on line") != NULL &&
+		line_of(strstr(theirs, "on line")) != line_of(err->detail))
 		fail_msg("%s: '%s' against '%s'", vector->name, err->detail, theirs);
 	for (size_t i = 0; i < sizeof reasons / sizeof reasons[0]; i++) {
 		if (strstr(theirs, reasons[i].theirs) == NULL)
@@ -100,7 +101,7 @@ static void check_error(const struct vector *vector, const struct kt_error *err)
 
 static void expect_snapshot(const struct vector *vector, const struct kt_reducer *reducer)
 {
-	const struct kt_snapshot_identity identity = { vector->number, vector->type };
+	const struct kt_snapshot_identity identity = {vector->number, vector->type};
 	struct kt_buffer text = KT_BUFFER_INIT;
 
 	kt_reducer_snapshot(reducer, &identity, &text);
@@ -204,24 +205,27 @@ static bool fill_context(const char *name, const struct reviews *r, struct kt_mo
 		const char *name;
 		struct kt_move fields;
 	} contexts[] = {
-		{ "empty", { 0 } },
-		{ "actor", { .actor = "a" } },
-		{ "actor_blank", { .actor = "  " } },
-		{ "ws", { .actor = "a", .workspace_context = "w" } },
-		{ "reason", { .actor = "a", .reason = "r" } },
-		{ "review_ref", { .actor = "a", .review_ref = "x" } },
-		{ "subtasks", { .actor = "a", .subtasks_complete = true } },
-		{ "subtasks_impl",
-			{ .actor = "a", .subtasks_complete = true, .implementation_evidence = true } },
-		{ "evidence", { .actor = "a", .evidence = r->evidence } },
-		{ "review_result", { .actor = "a", .review_result = r->approved } },
-		{ "review_result_changes", { .actor = "a", .review_result = r->changes } },
-		{ "rr_ref_mismatch", { .actor = "a", .review_result = r->approved, .review_ref = "other" } },
-		{ "rr_evidence", { .actor = "a", .review_result = r->approved, .evidence = r->evidence } },
-		{ "rrc_evidence", { .actor = "a", .review_result = r->changes, .evidence = r->evidence } },
-		{ "force", { .force = true, .actor = "a", .reason = "r" } },
-		{ "force_no_reason", { .force = true, .actor = "a" } },
-		{ "force_no_actor", { .force = true, .reason = "r" } },
+		{"empty", {0}},
+		{"actor", {.actor = "a"}},
+		{"actor_blank", {.actor = "  "}},
+		{"ws", {.actor = "a", .workspace_context = "w"}},
+		{"reason", {.actor = "a", .reason = "r"}},
+		{"review_ref", {.actor = "a", .review_ref = "x"}},
+		{"subtasks", {.actor = "a", .subtasks_complete = true}},
+		{"subtasks_impl",
+			{.actor = "a", .subtasks_complete = true, .implementation_evidence = true}},
+		{"evidence", {.actor = "a", .evidence = r->evidence}},
+		{"review_result", {.actor = "a", .review_result = r->approved}},
+		{"review_result_changes", {.actor = "a", .review_result = r->changes}},
+		{"rr_ref_mismatch",
+			{.actor = "a", .review_result = r->approved, .review_ref = "other"}},
+		{"rr_evidence",
+			{.actor = "a", .review_result = r->approved, .evidence = r->evidence}},
+		{"rrc_evidence",
+			{.actor = "a", .review_result = r->changes, .evidence = r->evidence}},
+		{"force", {.force = true, .actor = "a", .reason = "r"}},
+		{"force_no_reason", {.force = true, .actor = "a"}},
+		{"force_no_actor", {.force = true, .reason = "r"}},
 	};
 
 	for (size_t i = 0; i < sizeof contexts / sizeof contexts[0]; i++) {
@@ -253,7 +257,7 @@ static bool is_allowed_by_vector(const struct kt_json *row)
 
 static void check_row(const struct kt_json *row, const struct reviews *reviews)
 {
-	struct kt_move move = { 0 };
+	struct kt_move move = {0};
 	struct kt_error err = KT_ERROR_INIT;
 	bool expected = is_allowed_by_vector(row), actual = false;
 
@@ -261,11 +265,13 @@ static void check_row(const struct kt_json *row, const struct reviews *reviews)
 	move.from = kt_status_from_input(text_at(row, 0));
 	move.to = kt_status_from_input(text_at(row, 1));
 	/* kitty refuses what the reference lets pass by accident (4.2). */
-	if (move.force && (move.from == KT_STATUS_UNINITIALIZED || move.to == KT_STATUS_UNINITIALIZED))
+	if (move.force &&
+		(move.from == KT_STATUS_UNINITIALIZED || move.to == KT_STATUS_UNINITIALIZED))
 		expected = false;
 	actual = kt_move_check(&move, &err) == KT_E_OK;
 	if (actual != expected)
-		fail_msg("%s -> %s (%s): %s", text_at(row, 0), text_at(row, 1), text_at(row, 2), err.detail);
+		fail_msg("%s -> %s (%s): %s", text_at(row, 0), text_at(row, 1), text_at(row, 2),
+			err.detail);
 }
 
 static void every_transition_row_holds(void **state)
@@ -273,14 +279,15 @@ static void every_transition_row_holds(void **state)
 	struct kt_buffer text = KT_BUFFER_INIT;
 	struct kt_json *rows = NULL;
 	struct kt_error err = KT_ERROR_INIT;
-	struct reviews reviews = { review("approved"), review("changes_requested"),
-		kt_json_new_object() };
+	struct reviews reviews = {
+		review("approved"), review("changes_requested"), kt_json_new_object()};
 
 	(void)state;
 	kt_json_set(reviews.evidence, "review", review("approved"));
 	assert_int_equal(
 		kt_file_read(VECTORS "/transitions.json", FILE_LIMIT, &text, &err), KT_E_OK);
-	assert_int_equal(kt_json_parse(text.data, text.len, KT_JSON_LAST_WINS, &rows, &err), KT_E_OK);
+	assert_int_equal(
+		kt_json_parse(text.data, text.len, KT_JSON_LAST_WINS, &rows, &err), KT_E_OK);
 	assert_int_equal(kt_json_size(rows), 3332);
 	for (struct kt_json *row = kt_json_first(rows); row != NULL; row = kt_json_next(row))
 		check_row(row, &reviews);
