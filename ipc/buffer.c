@@ -12,14 +12,14 @@
 static void check(const void *memory)
 {
 	if (memory == NULL) {
-		fputs("kitty: out of memory\n", stderr);
+		(void)fputs("kitty: out of memory\n", stderr);
 		abort();
 	}
 }
 
 void kt_bug(const char *file, int line, const char *what)
 {
-	fprintf(stderr, "kitty: BUG at %s:%d: %s does not hold\n", file, line, what);
+	(void)fprintf(stderr, "kitty: BUG at %s:%d: %s does not hold\n", file, line, what);
 	abort();
 }
 

@@ -48,7 +48,7 @@ static void update_interest(struct kt_channel *channel);
 
 static struct timeval timeval_of(int ms)
 {
-	return (struct timeval){.tv_sec = ms / 1000, .tv_usec = (ms % 1000) * 1000};
+	return (struct timeval){.tv_sec = ms / 1000, .tv_usec = (suseconds_t)(ms % 1000) * 1000};
 }
 
 static struct kt_channel *enter(void *arg)

@@ -27,6 +27,47 @@
 
 #define STANDARD_FDS 3
 
+/*
+ * Children that were started and not yet reaped, so that the reaping of orphans can leave them
+ * alone even when their owner is another folder's step machine.
+ */
+static struct {
+	pid_t *all;
+	size_t len, max;
+} started;
+
+static void remember_child(pid_t pid)
+{
+	if (started.len == started.max) {
+		started.max = started.max * 2 + 16;
+		started.all = kt_realloc_array(started.all, started.max, sizeof *started.all);
+	}
+	started.all[started.len++] = pid;
+}
+
+/* Frees the list with its last child: a process that ends with none leaks nothing. */
+static void forget_child(pid_t pid)
+{
+	for (size_t i = 0; i < started.len; i++)
+		if (started.all[i] == pid) {
+			started.all[i] = started.all[--started.len];
+			break;
+		}
+	if (started.len == 0) {
+		free(started.all);
+		started.all = NULL;
+		started.max = 0;
+	}
+}
+
+bool kt_child_is_started(pid_t pid)
+{
+	for (size_t i = 0; i < started.len; i++)
+		if (started.all[i] == pid)
+			return true;
+	return false;
+}
+
 static const char *const *spec_environment(const struct kt_child_spec *spec)
 {
 	return spec->envp != NULL ? spec->envp : (const char *const *)environ;
@@ -221,11 +262,12 @@ enum kt_code kt_child_start(
 	const struct kt_child_spec *spec, struct kt_child *out, struct kt_error *err)
 {
 	char *program = find_program(spec);
-	int failure = program == NULL ? errno : 0;
 	pid_t pid = 0;
-	int pidfd;
+	int failure, pidfd;
 
-	if (failure == 0)
+	if (program == NULL)
+		failure = errno;
+	else
 		failure = spawn(spec, program, &pid);
 	free(program);
 	if (failure != 0)
@@ -233,6 +275,7 @@ enum kt_code kt_child_start(
 	pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
 	if (pidfd < 0)
 		return give_up(pid, err);
+	remember_child(pid);
 	lower_priority(pid, spec->nice);
 	*out = (struct kt_child){pid, pidfd, kt_process_start_time(pid)};
 	return KT_E_OK;
@@ -254,6 +297,7 @@ bool kt_child_reap(struct kt_child *child, struct kt_child_status *out)
 		out->exit_code = info.si_status;
 	else
 		out->signal = info.si_status;
+	forget_child(child->pid);
 	child->pid = 0;
 	return true;
 }

@@ -17,7 +17,7 @@
 
 #define READ_SIZE 16384
 
-enum stream { STREAM_IN, STREAM_OUT, STREAM_ERROR, STREAM_CHILD, STREAM_COUNT };
+enum kt_stream { KT_STREAM_IN, KT_STREAM_OUT, KT_STREAM_ERROR, KT_STREAM_CHILD, KT_STREAM_COUNT };
 
 struct run {
 	int own[3];    /* our ends of the pipes, -1: none or closed */
@@ -34,16 +34,16 @@ static bool open_pipe(struct run *run, int which)
 
 	if (pipe2(ends, O_CLOEXEC) != 0)
 		return false;
-	run->own[which] = which == STREAM_IN ? ends[1] : ends[0];
-	run->theirs[which] = which == STREAM_IN ? ends[0] : ends[1];
+	run->own[which] = which == KT_STREAM_IN ? ends[1] : ends[0];
+	run->theirs[which] = which == KT_STREAM_IN ? ends[0] : ends[1];
 	return kt_fd_set_nonblocking(run->own[which]);
 }
 
 static bool open_pipes(struct run *run)
 {
-	if (run->input != NULL && !open_pipe(run, STREAM_IN))
+	if (run->input != NULL && !open_pipe(run, KT_STREAM_IN))
 		return false;
-	for (int i = STREAM_OUT; i <= STREAM_ERROR; i++)
+	for (int i = KT_STREAM_OUT; i <= KT_STREAM_ERROR; i++)
 		if (run->sinks[i] != NULL && !open_pipe(run, i))
 			return false;
 	return true;
@@ -58,7 +58,7 @@ static void close_all(int fds[3])
 /* A child that does not read its input is no failure: the rest is dropped. */
 static void feed(struct run *run)
 {
-	ssize_t written = kt_fd_write_quietly(run->own[STREAM_IN], run->input, run->input_len);
+	ssize_t written = kt_fd_write_quietly(run->own[KT_STREAM_IN], run->input, run->input_len);
 
 	if (written < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
@@ -67,7 +67,7 @@ static void feed(struct run *run)
 		run->input_len -= (size_t)written;
 	}
 	if (written < 0 || run->input_len == 0)
-		kt_fd_close(&run->own[STREAM_IN]);
+		kt_fd_close(&run->own[KT_STREAM_IN]);
 }
 
 /* One read; false when there is nothing (more) to read now. */
@@ -94,7 +94,7 @@ static bool collect(struct run *run, int which)
 
 static void drain(struct run *run)
 {
-	for (int i = STREAM_OUT; i <= STREAM_ERROR; i++) {
+	for (int i = KT_STREAM_OUT; i <= KT_STREAM_ERROR; i++) {
 		/* Bounded: a background writer must not keep us here. */
 		for (int reads = 0; run->own[i] >= 0 && reads < 64; reads++)
 			if (!collect(run, i))
@@ -103,19 +103,19 @@ static void drain(struct run *run)
 }
 
 /* Waits for the next thing to happen; false at the deadline. */
-static bool wait_any(const struct run *run, struct pollfd polls[STREAM_COUNT])
+static bool wait_any(const struct run *run, struct pollfd polls[KT_STREAM_COUNT])
 {
 	int64_t left = -1;
 
 	for (int i = 0; i < 3; i++)
-		polls[i] = (struct pollfd){run->own[i], i == STREAM_IN ? POLLOUT : POLLIN, 0};
+		polls[i] = (struct pollfd){run->own[i], i == KT_STREAM_IN ? POLLOUT : POLLIN, 0};
 	if (run->deadline_ms >= 0) {
 		left = run->deadline_ms - kt_clock_monotonic_ms();
 		if (left <= 0)
 			return false;
 	}
-	if (poll(polls, STREAM_COUNT, (int)left) < 0)
-		for (int i = 0; i < STREAM_COUNT; i++)
+	if (poll(polls, KT_STREAM_COUNT, (int)left) < 0)
+		for (int i = 0; i < KT_STREAM_COUNT; i++)
 			polls[i].revents = 0;
 	return true;
 }
@@ -123,16 +123,16 @@ static bool wait_any(const struct run *run, struct pollfd polls[STREAM_COUNT])
 /* Moves bytes until the child has ended (true) or the deadline has passed. */
 static bool pump(struct run *run, const struct kt_child *child)
 {
-	struct pollfd polls[STREAM_COUNT] = {{0}};
+	struct pollfd polls[KT_STREAM_COUNT] = {{0}};
 
-	polls[STREAM_CHILD] = (struct pollfd){child->pidfd, POLLIN, 0};
+	polls[KT_STREAM_CHILD] = (struct pollfd){child->pidfd, POLLIN, 0};
 	while (wait_any(run, polls)) {
-		if (polls[STREAM_IN].revents != 0)
+		if (polls[KT_STREAM_IN].revents != 0)
 			feed(run);
-		for (int i = STREAM_OUT; i <= STREAM_ERROR; i++)
+		for (int i = KT_STREAM_OUT; i <= KT_STREAM_ERROR; i++)
 			if (polls[i].revents != 0)
 				(void)collect(run, i);
-		if (polls[STREAM_CHILD].revents != 0)
+		if (polls[KT_STREAM_CHILD].revents != 0)
 			return true;
 	}
 	return false;
@@ -140,14 +140,15 @@ static bool pump(struct run *run, const struct kt_child *child)
 
 static void prepare(struct kt_child_spec *spec, const struct run *run)
 {
-	if (run->theirs[STREAM_IN] >= 0)
-		spec->stdin_fd = run->theirs[STREAM_IN];
-	if (run->theirs[STREAM_OUT] >= 0)
-		spec->stdout_fd = run->theirs[STREAM_OUT];
-	if (run->theirs[STREAM_ERROR] >= 0)
-		spec->stderr_fd = run->theirs[STREAM_ERROR];
+	if (run->theirs[KT_STREAM_IN] >= 0)
+		spec->stdin_fd = run->theirs[KT_STREAM_IN];
+	if (run->theirs[KT_STREAM_OUT] >= 0)
+		spec->stdout_fd = run->theirs[KT_STREAM_OUT];
+	if (run->theirs[KT_STREAM_ERROR] >= 0)
+		spec->stderr_fd = run->theirs[KT_STREAM_ERROR];
 }
 
+/* NOLINTNEXTLINE(readability-function-size): nine parameters are what a whole run has */
 enum kt_code kt_child_run(const struct kt_child_spec *spec, const void *input, size_t input_len,
 	size_t output_max, struct kt_buffer *output, struct kt_buffer *errors, int timeout_ms,
 	struct kt_child_status *status, struct kt_error *err)

@@ -49,7 +49,7 @@ static void write_fixed(char *out, const char *digits, int position)
 	if (position < 0)
 		len = (size_t)sprintf(out, "0.%.*s", -position - 1, "0000000000000000");
 	for (int i = 0; i < count || i <= position; i++) {
-		out[len++] = i < count ? digits[i] : '0';
+		out[len++] = (char)(i < count ? digits[i] : '0');
 		if (i == position)
 			out[len++] = '.';
 	}
@@ -68,7 +68,7 @@ static void write_exponent(char *out, const char *digits, int exponent)
 
 void kt_number_repr(double value, char out[KT_NUMBER_TEXT_MAX])
 {
-	char text[KT_NUMBER_TEXT_MAX], digits[DIGITS_MAX + 1];
+	char text[KT_NUMBER_TEXT_MAX], digits[DIGITS_MAX + 1] = "";
 	size_t len = 0;
 	int exponent;
 

@@ -117,11 +117,15 @@ static void write_item(struct writer *writer, const struct kt_json *item, bool i
 	write_value(writer, item);
 }
 
+struct member {
+	const struct kt_json *value;
+};
+
 static int compare_keys(const void *left, const void *right)
 {
-	const struct kt_json *const *a = left, *const *b = right;
+	const struct member *a = left, *b = right;
 
-	return strcmp(kt_json_key(*a), kt_json_key(*b));
+	return strcmp(kt_json_key(a->value), kt_json_key(b->value));
 }
 
 static bool has_sorted_keys(const struct kt_json *object)
@@ -136,13 +140,13 @@ static bool has_sorted_keys(const struct kt_json *object)
 static void write_sorted(struct writer *writer, const struct kt_json *object)
 {
 	size_t count = kt_json_size(object), len = 0;
-	struct kt_json **members = kt_realloc_array(NULL, count, sizeof *members);
+	struct member *members = kt_realloc_array(NULL, count, sizeof *members);
 
 	for (struct kt_json *c = kt_json_first(object); c != NULL; c = kt_json_next(c))
-		members[len++] = c;
+		members[len++].value = c;
 	qsort(members, len, sizeof *members, compare_keys);
 	for (size_t i = 0; i < len; i++)
-		write_item(writer, members[i], i == 0);
+		write_item(writer, members[i].value, i == 0);
 	free(members);
 }
 

@@ -58,6 +58,7 @@ static void add_text(struct kt_buffer *line, const char *key, const char *text)
 	kt_json_write_string(text, strlen(text), true, line);
 }
 
+KT_PRINTF(3, 0)
 static void start_line(
 	struct kt_buffer *line, enum kt_log_level level, const char *format, va_list args)
 {

@@ -10,11 +10,11 @@
 #include <kitty/json.h>
 
 static const struct row {
-	unsigned number;
 	const char *name;
+	unsigned number;
 	unsigned senders;
 } rows[] = {
-#define KT_MESSAGE(name, number, text, senders) {number, text, senders},
+#define KT_MESSAGE(name, number, text, senders) {text, number, senders},
 #include <kitty/messages.def>
 #undef KT_MESSAGE
 };

@@ -10,7 +10,7 @@
 
 #include "ipc/child.h"
 
-enum field { FIELD_PARENT = 4, FIELD_START_TIME = 22 };
+enum kt_stat_field { KT_STAT_PARENT = 4, KT_STAT_START_TIME = 22 };
 
 static size_t read_small(const char *path, char *out, size_t size)
 {
@@ -37,7 +37,7 @@ static const char *read_stat(pid_t pid, char *text, size_t size)
 	return end == NULL || end[1] == '\0' ? NULL : end + 2;
 }
 
-static uint64_t read_field(pid_t pid, enum field field)
+static uint64_t read_field(pid_t pid, enum kt_stat_field field)
 {
 	char text[1024];
 	const char *at = read_stat(pid, text, sizeof text);
@@ -51,12 +51,12 @@ static uint64_t read_field(pid_t pid, enum field field)
 
 uint64_t kt_process_start_time(pid_t pid)
 {
-	return read_field(pid, FIELD_START_TIME);
+	return read_field(pid, KT_STAT_START_TIME);
 }
 
 pid_t kt_process_parent(pid_t pid)
 {
-	return (pid_t)read_field(pid, FIELD_PARENT);
+	return (pid_t)read_field(pid, KT_STAT_PARENT);
 }
 
 bool kt_process_is_alive(pid_t pid, uint64_t start_time)

@@ -139,7 +139,8 @@ size_t kt_orphans_reap(const pid_t *own, size_t own_len)
 
 	children(getpid(), &found);
 	for (size_t i = 0; i < found.len; i++)
-		if (!is_in(own, own_len, found.all[i]) && kt_orphan_reap(found.all[i]))
+		if (!is_in(own, own_len, found.all[i]) && !kt_child_is_started(found.all[i]) &&
+			kt_orphan_reap(found.all[i]))
 			count++;
 	free(found.all);
 	return count;

@@ -19,13 +19,15 @@
 KT_MUST_CHECK enum kt_code kt_subreaper_enable(struct kt_error *err);
 
 /*
- * Reaps children of this process that have ended, except those in own (they are reaped by their
- * pidfd, by whoever started them). Never blocks. Returns how many it reaped.
+ * Reaps children of this process that have ended, except those of kt_child_start (whoever started
+ * them reaps them by their pidfd) and those in own. Never blocks. Returns how many it reaped.
  */
 size_t kt_orphans_reap(const pid_t *own, size_t own_len);
 
-/* Reaps one child if it has ended. Defined in child.c, the only file with wait calls. */
+/* Both defined in child.c, the only file with wait calls. The first reaps one child if it has
+ * ended. */
 bool kt_orphan_reap(pid_t pid);
+bool kt_child_is_started(pid_t pid); /* by kt_child_start, and not yet reaped */
 
 /*
  * Signals every living descendant, deepest last, and returns how many there were. Signal 0 counts.

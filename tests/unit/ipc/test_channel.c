@@ -82,7 +82,7 @@ static struct kt_channel *new_channel(struct seen *seen, int read_fd, int write_
 /* Runs until a callback breaks the loop; a test that waits in vain fails by its time limit. */
 static void run_loop(struct event_base *base, int limit_ms)
 {
-	const struct timeval limit = {limit_ms / 1000, (limit_ms % 1000) * 1000};
+	const struct timeval limit = {limit_ms / 1000, (suseconds_t)(limit_ms % 1000) * 1000};
 
 	(void)event_base_loopexit(base, &limit);
 	(void)event_base_dispatch(base);

@@ -107,6 +107,7 @@ static void children_of_ours_are_left_to_their_pidfd(void **state)
 	wait = (struct pollfd){child.pidfd, POLLIN, 0};
 	assert_int_equal(poll(&wait, 1, 10000), 1);
 	assert_int_equal(kt_orphans_reap(&child.pid, 1), 0);
+	assert_int_equal(kt_orphans_reap(NULL, 0), 0);
 	assert_true(kt_child_reap(&child, &status));
 	assert_int_equal(status.exit_code, 5);
 	kt_child_release(&child);
