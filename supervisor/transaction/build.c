@@ -113,7 +113,10 @@ static enum kt_code preview_identity(
 		return KT_E_OK;
 	writer->has_files = true;
 	code = kt_commit_request(writer, pending, "preview", &commit, err);
-	return code == KT_E_OK ? kt_identity_load(writer, &commit, err) : code;
+	if (code == KT_E_OK)
+		code = kt_identity_load(writer, &commit, err);
+	kt_commit_forget(writer->store);
+	return code;
 }
 
 static void take_snapshot(struct kt_writer *writer)
@@ -233,8 +236,15 @@ static void build_batch(struct kt_writer *writer, bool is_single)
 
 	for (struct pending *p = writer->batch; p != NULL; previous = p, p = p->next) {
 		struct kt_error err = KT_ERROR_INIT;
-		bool is_built = p->outcome == NULL && build_one(writer, p, &err);
+		bool is_built = false;
 
+		/* A plan change is a batch of its own: what comes after it is judged by the new
+		 * plan. */
+		if (writer->built > 0 && kt_json_get(p->request, "files") != NULL) {
+			defer_after(writer, previous);
+			return;
+		}
+		is_built = p->outcome == NULL && build_one(writer, p, &err);
 		if (err.code == KT_E_EVENT_ID_CONFLICT && writer->built > 0) {
 			/* It may name an event of this very batch: after the commit its receipt can
 			 * be found. */
@@ -246,7 +256,6 @@ static void build_batch(struct kt_writer *writer, bool is_single)
 			if (kt_error_exit(err.code) == KT_EXIT_CONFLICT)
 				add_conflict_facts(writer, p);
 		}
-		/* A plan change ends the batch: the next request is judged by the new plan. */
 		if (is_built && (is_single || writer->has_files))
 			defer_after(writer, p);
 	}
