@@ -187,8 +187,10 @@ static enum kt_code create_worktree(const struct kt_repository *repo,
 	const struct kt_mission *mission, struct kt_lane_place *place, const char *start,
 	bool *created, struct kt_error *err)
 {
-	char **patterns = kt_mission_sparse_patterns(mission);
-	char **absent = kt_mission_absent_paths(mission);
+	/* Without a coordination branch the status files live in the lanes. */
+	bool is_sparse = mission->coordination_branch != NULL;
+	char **patterns = is_sparse ? kt_mission_sparse_patterns(mission) : NULL;
+	char **absent = is_sparse ? kt_mission_absent_paths(mission) : NULL;
 	char *reason = kt_format("kitty:%s", mission->slug);
 	struct kt_worktree_plan plan = {.path = place->worktree,
 		.branch = place->branch,

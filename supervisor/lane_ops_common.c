@@ -18,8 +18,12 @@ enum kt_code kt_lane_place_find(const struct kt_repository *repo, const struct k
 {
 	char *id = kt_lane_id_parse(lane_id);
 
-	if (id == NULL)
-		return kt_error_set(err, KT_E_LANE_NOT_FOUND, "\"%s\" is no lane", lane_id);
+	if (id == NULL ||
+		strcmp(id, "lane-planning") == 0) { /* people work on that one, in their checkout */
+		free(id);
+		return kt_error_set(
+			err, KT_E_LANE_NOT_FOUND, "\"%s\" is no lane with a worktree", lane_id);
+	}
 	memset(out, 0, sizeof(*out));
 	out->id = id;
 	out->branch = kt_mission_lane_branch(mission, id);
