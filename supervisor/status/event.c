@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <kitty/limits.h>
+
 #include "ipc/buffer.h"
 
 static enum kt_code invalid(struct kt_error *err, const char *what, const char *name)
@@ -277,6 +279,8 @@ enum kt_code kt_event_decode(
 		*out = event;
 		return KT_E_OK;
 	}
+	if (len > KT_ROW_READ_MAX)
+		return invalid(err, "a row beyond the limit of 16 MiB", "");
 	if (kt_json_parse(line, len, KT_JSON_LAST_WINS, &event.row, &cause) != KT_E_OK)
 		return invalid(err, "invalid JSON: ", cause.detail);
 	if (!kt_json_is(event.row, KT_JSON_OBJECT))

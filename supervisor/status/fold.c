@@ -115,7 +115,8 @@ static void fold_claim(struct base *base, const struct kt_event *event)
 	if (kt_json_is_truthy(agent))
 		replace_json(&base->agent, agent);
 	replace_text(&base->claim_actor, event->actor);
-	replace_json(&base->claim_metadata, metadata);
+	kt_json_free(base->claim_metadata);
+	base->claim_metadata = kt_json_is(metadata, KT_JSON_OBJECT) ? kt_json_copy(metadata) : NULL;
 }
 
 /* Only the four known members are kept, the path only when it is set. */
@@ -285,10 +286,11 @@ static void drop_cache(struct wp *wp)
 	kt_buffer_clear(&wp->text);
 }
 
-static void refold_transitions(struct kt_reducer *reducer, struct wp *wp)
+static void refold_transitions(const struct kt_reducer *reducer, struct wp *wp)
 {
 	struct kt_event event = {.kind = KT_EVENT_BLANK};
 
+	wp->is_base_stale = false;
 	base_clear(&wp->base);
 	for (size_t i = 0; i < wp->transitions.len; i++) {
 		kt_row_reread(reducer, wp->transitions.rows[i], &event);
@@ -297,10 +299,11 @@ static void refold_transitions(struct kt_reducer *reducer, struct wp *wp)
 	}
 }
 
-static void refold_annotations(struct kt_reducer *reducer, struct wp *wp)
+static void refold_annotations(const struct kt_reducer *reducer, struct wp *wp)
 {
 	struct kt_event event = {.kind = KT_EVENT_BLANK};
 
+	wp->is_overlay_stale = false;
 	kt_json_free(wp->overlay);
 	wp->overlay = NULL;
 	for (size_t i = 0; i < wp->annotations.len; i++) {
@@ -310,25 +313,27 @@ static void refold_annotations(struct kt_reducer *reducer, struct wp *wp)
 	}
 }
 
-void kt_wp_refold(struct kt_reducer *reducer, struct wp *wp)
+void kt_wp_refresh(const struct kt_reducer *reducer, struct wp *wp)
 {
-	drop_cache(wp);
-	refold_transitions(reducer, wp);
-	refold_annotations(reducer, wp);
+	if (wp->is_base_stale)
+		refold_transitions(reducer, wp);
+	if (wp->is_overlay_stale)
+		refold_annotations(reducer, wp);
 }
 
 void kt_wp_add(struct kt_reducer *reducer, struct wp *wp, int row, const struct kt_event *event)
 {
 	bool is_move = event->kind == KT_EVENT_MOVE;
 	struct row_list *list = is_move ? &wp->transitions : &wp->annotations;
+	bool *is_stale = is_move ? &wp->is_base_stale : &wp->is_overlay_stale;
 
 	drop_cache(wp);
 	kt_row_list_insert(reducer, list, row);
-	if (list->rows[list->len - 1] != row && is_move)
-		refold_transitions(reducer, wp);
-	else if (list->rows[list->len - 1] != row)
-		refold_annotations(reducer, wp);
-	else if (is_move)
+	if (list->rows[list->len - 1] != row)
+		*is_stale = true;
+	if (*is_stale)
+		return;
+	if (is_move)
 		fold_transition(&wp->base, event);
 	else
 		fold_annotation(wp, event);
@@ -336,9 +341,11 @@ void kt_wp_add(struct kt_reducer *reducer, struct wp *wp, int row, const struct 
 
 void kt_wp_remove(struct kt_reducer *reducer, struct wp *wp, int row)
 {
-	kt_row_list_remove(
-		reducer->rows[row].kind == KT_EVENT_MOVE ? &wp->transitions : &wp->annotations,
-		row);
+	bool is_move = reducer->rows[row].kind == KT_EVENT_MOVE;
+
+	drop_cache(wp);
+	kt_row_list_remove(is_move ? &wp->transitions : &wp->annotations, row);
+	*(is_move ? &wp->is_base_stale : &wp->is_overlay_stale) = true;
 }
 
 bool kt_wp_is_known(const struct wp *wp)

@@ -17,6 +17,8 @@ struct kt_reducer *kt_reducer_new(void)
 	reducer->table_size = FIRST_TABLE_SIZE;
 	reducer->table = kt_realloc_array(NULL, reducer->table_size, sizeof *reducer->table);
 	memset(reducer->table, 0xff, reducer->table_size * sizeof *reducer->table);
+	reducer->cache = kt_alloc(sizeof *reducer->cache);
+	reducer->cache->slug_row = -1;
 	return reducer;
 }
 
@@ -35,6 +37,9 @@ void kt_reducer_free(struct kt_reducer *reducer)
 	for (size_t i = 0; i < reducer->wps_len; i++)
 		kt_wp_free(reducer->wps[i]);
 	kt_buffer_release(&reducer->bytes);
+	kt_buffer_release(&reducer->cache->slug);
+	kt_buffer_release(&reducer->cache->retrospective);
+	free(reducer->cache);
 	free(reducer->rows);
 	free(reducer->table);
 	free(reducer->wps);
@@ -83,13 +88,16 @@ static int *slot_of(const struct kt_reducer *reducer, const char *event_id)
 	return &reducer->table[hash_of(event_id) & (reducer->table_size - 1)];
 }
 
-static int find_id(const struct kt_reducer *reducer, const char *event_id)
+/* The first row of that id, of any kind or of transitions; -1: none. */
+static int find_id(const struct kt_reducer *reducer, const char *event_id, bool is_move_wanted)
 {
-	int row = *slot_of(reducer, event_id);
+	int found = -1;
 
-	while (row >= 0 && strcmp(reducer->rows[row].event_id, event_id) != 0)
-		row = reducer->rows[row].next;
-	return row;
+	for (int row = *slot_of(reducer, event_id); row >= 0; row = reducer->rows[row].next)
+		if (strcmp(reducer->rows[row].event_id, event_id) == 0 &&
+			(!is_move_wanted || reducer->rows[row].kind == KT_EVENT_MOVE))
+			found = row;
+	return found;
 }
 
 static void name_row(struct kt_reducer *reducer, int row)
@@ -181,7 +189,9 @@ static int add_row(
 {
 	int number = (int)reducer->rows_len;
 	struct row *row = NULL;
-	int first = event->event_id == NULL ? -1 : find_id(reducer, event->event_id);
+	bool is_move = event->kind == KT_EVENT_MOVE;
+	bool is_repeated =
+		event->event_id != NULL && find_id(reducer, event->event_id, is_move) >= 0;
 
 	KT_BUG_UNLESS(reducer->rows_len < INT_MAX);
 	if (reducer->rows_len == reducer->rows_capacity) {
@@ -196,10 +206,9 @@ static int add_row(
 		.at = kt_strdup(event->at),
 		.kind = event->kind,
 		/* Only transitions are told apart by id; annotations are not (3.5). */
-		.is_duplicate = event->kind == KT_EVENT_MOVE && first >= 0 &&
-				reducer->rows[first].kind == KT_EVENT_MOVE,
+		.is_duplicate = is_move && is_repeated,
 		.next = -1};
-	if (event->event_id != NULL && first < 0)
+	if (event->event_id != NULL && !is_repeated)
 		name_row(reducer, number);
 	grow_table(reducer);
 	raise_maxima(reducer, &reducer->rows[number]);
@@ -208,8 +217,10 @@ static int add_row(
 
 static void apply(struct kt_reducer *reducer, int row, const struct kt_event *event)
 {
-	if (event->kind == KT_EVENT_RETROSPECTIVE)
+	if (event->kind == KT_EVENT_RETROSPECTIVE) {
 		kt_row_list_insert(reducer, &reducer->retrospective, row);
+		kt_buffer_clear(&reducer->cache->retrospective);
+	}
 	if ((event->kind != KT_EVENT_MOVE && event->kind != KT_EVENT_ANNOTATION) ||
 		reducer->rows[row].is_duplicate)
 		return;
@@ -235,12 +246,26 @@ static enum kt_code feed_line(
 	return KT_E_OK;
 }
 
+/* The newline that the last line lacked ends that line; it is no blank line of its own. */
+static size_t end_last_line(struct kt_reducer *reducer, const char *bytes, size_t len)
+{
+	size_t end = reducer->bytes.len;
+	struct row *last = reducer->rows_len == 0 ? NULL : &reducer->rows[reducer->rows_len - 1];
+
+	if (len == 0 || bytes[0] != '\n' || end == 0 || reducer->bytes.data[end - 1] == '\n')
+		return 0;
+	if (last != NULL && last->offset + last->len == end)
+		last->len++;
+	return 1;
+}
+
 enum kt_code kt_reducer_feed(
 	struct kt_reducer *reducer, const char *bytes, size_t len, struct kt_error *err)
 {
 	size_t mark = kt_reducer_mark(reducer), at = reducer->bytes.len, end = at + len;
 	enum kt_code code = KT_E_OK;
 
+	at += end_last_line(reducer, bytes, len);
 	kt_buffer_append(&reducer->bytes, bytes, len);
 	while (at < end && code == KT_E_OK) {
 		const char *newline = memchr(reducer->bytes.data + at, '\n', end - at);
@@ -281,32 +306,26 @@ static void pop_row(struct kt_reducer *reducer)
 
 	if (row->is_named)
 		*slot_of(reducer, row->event_id) = row->next;
-	if (row->kind == KT_EVENT_RETROSPECTIVE)
+	if (row->kind == KT_EVENT_RETROSPECTIVE) {
 		kt_row_list_remove(&reducer->retrospective, number);
+		kt_buffer_clear(&reducer->cache->retrospective);
+	}
+	if (reducer->cache->slug_row == number)
+		reducer->cache->slug_row = -1;
 	if (row->wp != NULL)
 		kt_wp_remove(reducer, row->wp, number);
 	row_release(row);
 	reducer->rows_len--;
 }
 
-static bool is_touched(const struct kt_reducer *reducer, const struct wp *wp, size_t from)
-{
-	for (size_t i = from; i < reducer->rows_len; i++)
-		if (reducer->rows[i].wp == wp)
-			return true;
-	return false;
-}
-
 void kt_reducer_rollback(struct kt_reducer *reducer, size_t mark)
 {
 	struct mark to = {0};
-	bool *touched = kt_alloc(reducer->wps_len * sizeof *touched);
+	struct row *last = NULL;
 
 	KT_BUG_UNLESS(mark < reducer->marks_len);
 	to = reducer->marks[mark];
 	reducer->marks_len = mark;
-	for (size_t i = 0; i < reducer->wps_len; i++)
-		touched[i] = is_touched(reducer, reducer->wps[i], to.rows);
 	while (reducer->rows_len > to.rows)
 		pop_row(reducer);
 	reducer->bytes.len = to.bytes;
@@ -315,10 +334,9 @@ void kt_reducer_rollback(struct kt_reducer *reducer, size_t mark)
 	reducer->max_at = to.max_at;
 	reducer->max_event_id = to.max_event_id;
 	reducer->max_time = to.max_time;
-	for (size_t i = 0; i < reducer->wps_len; i++)
-		if (touched[i])
-			kt_wp_refold(reducer, reducer->wps[i]);
-	free(touched);
+	last = reducer->rows_len == 0 ? NULL : &reducer->rows[reducer->rows_len - 1];
+	if (last != NULL && last->offset + last->len > to.bytes)
+		last->len = to.bytes - last->offset;
 }
 
 void kt_reducer_settle(struct kt_reducer *reducer)
@@ -328,10 +346,11 @@ void kt_reducer_settle(struct kt_reducer *reducer)
 
 /* ---- questions ---- */
 
-static void describe(struct wp *wp, struct kt_wp_state *out)
+static void describe(const struct kt_reducer *reducer, struct wp *wp, struct kt_wp_state *out)
 {
 	const struct base *base = &wp->base;
 
+	kt_wp_refresh(reducer, wp);
 	if (wp->entry == NULL)
 		wp->entry = kt_wp_entry(wp);
 	*out = (struct kt_wp_state){.wp_id = wp->id,
@@ -352,7 +371,7 @@ bool kt_reducer_wp(const struct kt_reducer *reducer, const char *wp_id, struct k
 
 	if (wp == NULL || !kt_wp_is_known(wp))
 		return false;
-	describe(wp, out);
+	describe(reducer, wp, out);
 	return true;
 }
 
@@ -363,7 +382,7 @@ void kt_reducer_each_wp(const struct kt_reducer *reducer, kt_wp_cb each, void *a
 	for (size_t i = 0; i < reducer->wps_len; i++) {
 		if (!kt_wp_is_known(reducer->wps[i]))
 			continue;
-		describe(reducer->wps[i], &state);
+		describe(reducer, reducer->wps[i], &state);
 		each(&state, arg);
 	}
 }
@@ -371,7 +390,7 @@ void kt_reducer_each_wp(const struct kt_reducer *reducer, kt_wp_cb each, void *a
 bool kt_reducer_find_event(
 	const struct kt_reducer *reducer, const char *event_id, size_t *offset, size_t *len)
 {
-	int row = find_id(reducer, event_id);
+	int row = find_id(reducer, event_id, false);
 
 	if (row < 0)
 		return false;

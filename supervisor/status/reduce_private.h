@@ -50,9 +50,20 @@ struct wp {
 	struct kt_json *overlay; /* NULL: no annotation */
 	char *overlay_actor;     /* actor of the first annotation */
 
+	/* A row came out of order or was taken back: the layer is folded again when it is asked
+	 * for, once for any number of such rows. */
+	bool is_base_stale, is_overlay_stale;
+
 	/* Made when asked for; dropped by every change. */
 	struct kt_json *entry;
-	struct kt_buffer text; /* the entry as the snapshot prints it */
+	struct kt_buffer text; /* the entry as the snapshot prints it, indented */
+};
+
+/* Parts of the snapshot that outlive rows; a member of its own so that questions can fill it. */
+struct snapshot_cache {
+	int slug_row; /* the row that slug is of; -1: none */
+	struct kt_buffer slug;
+	struct kt_buffer retrospective; /* empty: not made */
 };
 
 struct mark {
@@ -70,6 +81,7 @@ struct kt_reducer {
 	struct wp **wps; /* sorted by id */
 	size_t wps_len, wps_capacity;
 	struct row_list retrospective;
+	struct snapshot_cache *cache;
 
 	/* What a mark remembers and a rollback restores. */
 	size_t lines;                      /* physical lines fed */
@@ -87,8 +99,9 @@ void kt_row_reread(const struct kt_reducer *reducer, int row, struct kt_event *e
 
 /* fold.c */
 void kt_wp_add(struct kt_reducer *reducer, struct wp *wp, int row, const struct kt_event *event);
-void kt_wp_remove(struct kt_reducer *reducer, struct wp *wp, int row); /* refold is the caller's */
-void kt_wp_refold(struct kt_reducer *reducer, struct wp *wp);
+void kt_wp_remove(struct kt_reducer *reducer, struct wp *wp, int row);
+/* Folds what is stale. Before anybody looks at base, overlay or entry. */
+void kt_wp_refresh(const struct kt_reducer *reducer, struct wp *wp);
 void kt_wp_free(struct wp *wp);
 bool kt_wp_is_known(const struct wp *wp);
 struct kt_json *kt_wp_entry(const struct wp *wp); /* gives a fresh entry */

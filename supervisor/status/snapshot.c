@@ -105,17 +105,24 @@ static int last_transition(const struct kt_reducer *reducer, size_t *count)
 	return last;
 }
 
-static void mission_slug(const struct kt_reducer *reducer, struct kt_buffer *slug)
+/* Kept until another row is the first: it may be a huge one. */
+static const char *mission_slug(const struct kt_reducer *reducer)
 {
+	struct snapshot_cache *cache = reducer->cache;
 	struct kt_event event = {.kind = KT_EVENT_BLANK};
 	int first = first_transition(reducer);
 
 	if (first < 0)
-		return;
+		return "";
+	if (first == cache->slug_row)
+		return kt_buffer_text(&cache->slug);
 	kt_row_reread(reducer, first, &event);
+	kt_buffer_clear(&cache->slug);
 	if (is_safe_segment(event.mission_slug))
-		kt_buffer_puts(slug, event.mission_slug);
+		kt_buffer_puts(&cache->slug, event.mission_slug);
+	cache->slug_row = first;
 	kt_event_release(&event);
+	return kt_buffer_text(&cache->slug);
 }
 
 /* ---- retrospective (5.4) ---- */
@@ -222,18 +229,22 @@ static void append_string(const char *key, const char *text, struct kt_buffer *o
 
 static void append_retrospective(const struct kt_reducer *reducer, struct kt_buffer *out)
 {
+	struct kt_buffer *kept = &reducer->cache->retrospective;
 	struct kt_json *block = NULL;
 	struct kt_buffer text = KT_BUFFER_INIT;
 
 	if (reducer->retrospective.len == 0)
 		return;
-	block = retrospective_block(reducer);
-	kt_json_write(block, KT_JSON_PRETTY_SORTED, &text);
+	if (kept->len == 0) {
+		block = retrospective_block(reducer);
+		kt_json_write(block, KT_JSON_PRETTY_SORTED, &text);
+		append_indented(&text, "  ", kept);
+		kt_buffer_release(&text);
+		kt_json_free(block);
+	}
 	kt_buffer_puts(out, "  \"retrospective\": ");
-	append_indented(&text, "  ", out);
+	kt_buffer_append(out, kept->data, kept->len);
 	kt_buffer_puts(out, ",\n");
-	kt_buffer_release(&text);
-	kt_json_free(block);
 }
 
 static void append_summary(const struct kt_reducer *reducer, struct kt_buffer *out)
@@ -244,9 +255,11 @@ static void append_summary(const struct kt_reducer *reducer, struct kt_buffer *o
 		KT_STATUS_IN_PROGRESS, KT_STATUS_IN_REVIEW, KT_STATUS_PLANNED};
 	size_t counts[KT_STATUS_COUNT] = {0};
 
-	for (size_t i = 0; i < reducer->wps_len; i++)
+	for (size_t i = 0; i < reducer->wps_len; i++) {
+		kt_wp_refresh(reducer, reducer->wps[i]);
 		if (reducer->wps[i]->base.exists)
 			counts[reducer->wps[i]->base.status]++;
+	}
 	kt_buffer_puts(out, "  \"summary\": {");
 	for (size_t i = 0; i < sizeof order / sizeof order[0]; i++)
 		kt_buffer_printf(out, "%s\n    \"%s\": %zu", i > 0 ? "," : "",
@@ -254,17 +267,22 @@ static void append_summary(const struct kt_reducer *reducer, struct kt_buffer *o
 	kt_buffer_puts(out, "\n  },\n");
 }
 
-static void append_wp(struct wp *wp, struct kt_buffer *out)
+static void append_wp(const struct kt_reducer *reducer, struct wp *wp, struct kt_buffer *out)
 {
+	struct kt_buffer text = KT_BUFFER_INIT;
+
 	if (wp->text.len == 0) {
+		kt_wp_refresh(reducer, wp);
 		if (wp->entry == NULL)
 			wp->entry = kt_wp_entry(wp);
-		kt_json_write(wp->entry, KT_JSON_PRETTY_SORTED, &wp->text);
+		kt_json_write(wp->entry, KT_JSON_PRETTY_SORTED, &text);
+		append_indented(&text, "    ", &wp->text);
+		kt_buffer_release(&text);
 	}
 	kt_buffer_puts(out, "\n    ");
 	kt_json_write_string(wp->id, strlen(wp->id), false, out);
 	kt_buffer_puts(out, ": ");
-	append_indented(&wp->text, "    ", out);
+	kt_buffer_append(out, wp->text.data, wp->text.len);
 }
 
 static void append_wps(const struct kt_reducer *reducer, struct kt_buffer *out)
@@ -277,7 +295,7 @@ static void append_wps(const struct kt_reducer *reducer, struct kt_buffer *out)
 			continue;
 		if (has_any)
 			kt_buffer_putc(out, ',');
-		append_wp(reducer->wps[i], out);
+		append_wp(reducer, reducer->wps[i], out);
 		has_any = true;
 	}
 	kt_buffer_puts(out, has_any ? "\n  }\n}\n" : "}\n}\n");
@@ -286,25 +304,23 @@ static void append_wps(const struct kt_reducer *reducer, struct kt_buffer *out)
 void kt_reducer_snapshot(const struct kt_reducer *reducer,
 	const struct kt_snapshot_identity *identity, struct kt_buffer *out)
 {
-	struct kt_buffer slug = KT_BUFFER_INIT;
+	const char *slug = mission_slug(reducer);
 	char number[32] = "";
 	size_t count = 0;
 	int last = last_transition(reducer, &count);
 	const struct row *row = last < 0 ? NULL : &reducer->rows[last];
 
-	mission_slug(reducer, &slug);
 	if (identity->mission_number != NULL && identity->mission_number[0] != '\0')
 		(void)snprintf(number, sizeof number, "%s", identity->mission_number);
 	else
-		number_from_slug(kt_buffer_text(&slug), number);
+		number_from_slug(slug, number);
 	kt_buffer_printf(out, "{\n  \"event_count\": %zu,\n", count);
 	append_string("last_event_id", row == NULL ? NULL : row->event_id, out);
 	append_string("materialized_at", row == NULL ? "" : row->at, out);
 	append_string("mission_number", number, out);
-	append_string("mission_slug", kt_buffer_text(&slug), out);
+	append_string("mission_slug", slug, out);
 	append_string("mission_type", identity->mission_type ? identity->mission_type : "", out);
 	append_retrospective(reducer, out);
 	append_summary(reducer, out);
 	append_wps(reducer, out);
-	kt_buffer_release(&slug);
 }

@@ -20,7 +20,7 @@ bool kt_ulid_is_valid(const char *text)
 {
 	size_t len = 0;
 
-	while (text[len] != '\0' && len <= ULID_LEN && digit_value(text[len]) >= 0)
+	while (text != NULL && text[len] != '\0' && len <= ULID_LEN && digit_value(text[len]) >= 0)
 		len++;
 	return len == ULID_LEN && text[len] == '\0';
 }

@@ -176,8 +176,7 @@ static void a_row_of_a_mebibyte_is_read_and_taken_back(void **state)
 	assert_true(kt_reducer_wp(reducer, "WP01", &wp));
 	assert_string_equal(kt_json_string(kt_json_first(kt_json_get(wp.entry, "notes"))),
 		kt_buffer_text(&note));
-	assert_true(
-		kt_reducer_find_event(reducer, "01AAAAAAAAAAAAAAAAAAAAAAAA", &offset, &len));
+	assert_true(kt_reducer_find_event(reducer, "01AAAAAAAAAAAAAAAAAAAAAAAA", &offset, &len));
 	assert_int_equal(len, log.len);
 	kt_reducer_rollback(reducer, mark);
 	assert_false(kt_reducer_wp(reducer, "WP01", &wp));
@@ -190,8 +189,7 @@ static void a_row_of_a_mebibyte_is_read_and_taken_back(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(
-			a_hundred_thousand_rows_are_read_fast_and_one_more_costs_the_same),
+		cmocka_unit_test(a_hundred_thousand_rows_are_read_fast_and_one_more_costs_the_same),
 		cmocka_unit_test(a_shuffled_log_is_not_quadratic_and_equals_the_sorted_one),
 		cmocka_unit_test(a_row_of_a_mebibyte_is_read_and_taken_back),
 	};
