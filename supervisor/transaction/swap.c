@@ -109,6 +109,27 @@ static void give_up(struct kt_writer *writer, const struct kt_error *err)
 	}
 }
 
+/*
+ * The ref has the new value, but a flush failed: after a power cut it may have the old one. The
+ * rows are neither acknowledged nor rolled back; the same event ids submitted again get the truth
+ * (a second flush of the same file could report success for pages that the kernel has dropped, so
+ * it is not tried).
+ */
+static enum turn outcome_unknown(struct kt_writer *writer, const struct kt_error *cause)
+{
+	struct kt_error err = KT_ERROR_INIT;
+
+	(void)kt_error_set(&err, KT_E_OUTCOME_UNKNOWN, "the disk did not confirm the commit: %s",
+		cause->detail);
+	kt_error_next(&err, "run the same command again");
+	kt_intent_clear(writer);
+	kt_hooks_end(writer);
+	kt_batch_fail(writer, &err);
+	kt_batch_discard(writer);
+	writer->step = STEP_ANSWER;
+	return TURN_NEXT;
+}
+
 static enum turn swap_failed(struct kt_writer *writer, const struct kt_error *err)
 {
 	size_t built = count_built(writer);
@@ -135,8 +156,11 @@ enum turn kt_step_swap(struct kt_writer *writer)
 		code = kt_intent_write(writer, &err);
 	if (code == KT_E_OK) {
 		code = swap(writer, &err);
-		if (code != KT_E_OK && has_landed(writer))
+		if (code != KT_E_OK && has_landed(writer)) {
+			if (err.sys_errno != 0)
+				return outcome_unknown(writer, &err);
 			code = KT_E_OK;
+		}
 	}
 	if (code != KT_E_OK)
 		return swap_failed(writer, &err);
