@@ -41,7 +41,7 @@ struct agent {
 
 static const char *need(const char *name)
 {
-	const char *value = getenv(name); /* NOLINT(concurrency-mt-unsafe): one thread */
+	const char *value = getenv(name);
 
 	if (!value)
 		kt_run_die("%s is not set", name);

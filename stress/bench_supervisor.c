@@ -75,6 +75,13 @@ static void start(struct kt_bench_supervisor *supervisor, const struct kt_worksp
 		kt_run_die("kitty launch: %s", err.detail);
 }
 
+static bool has_ended(struct kt_bench_supervisor *supervisor)
+{
+	struct kt_child_status status = {0};
+
+	return kt_child_reap(&supervisor->child, &status);
+}
+
 static size_t count_lanes(const char *lanes)
 {
 	size_t count = 1;
@@ -97,7 +104,7 @@ struct kt_bench_supervisor *kt_bench_supervisor_start(
 	while (!(socket = find_socket(workspace)) ||
 		!are_agents_up(workspace, count_lanes(lanes))) {
 		free(socket);
-		if (kt_run_now_ns() > until)
+		if (kt_run_now_ns() > until || has_ended(supervisor))
 			kt_run_die("the supervisor does not come up");
 		kt_run_pause_ms(50);
 	}

@@ -137,7 +137,7 @@ size_t kt_marked_processes(const char *slug, int supervisor_pid, int *pids, size
 
 	if (!folder)
 		kt_run_die("/proc cannot be read");
-	while ((entry = readdir(folder))) { /* NOLINT(concurrency-mt-unsafe) */
+	while ((entry = readdir(folder))) {
 		int pid = (int)strtol(entry->d_name, NULL, 10);
 		if (pid <= 0 || !carries(pid, mark))
 			continue;

@@ -71,7 +71,7 @@ static void set_number(const char *name, unsigned long long value)
 	char text[32];
 
 	(void)snprintf(text, sizeof text, "%llu", value);
-	(void)setenv(name, text, 1); /* NOLINT(concurrency-mt-unsafe): one thread */
+	(void)setenv(name, text, 1);
 }
 
 /* What kitty-stress-agent reads. together: how many agents wait for one another at the start; 0:
@@ -79,7 +79,7 @@ static void set_number(const char *name, unsigned long long value)
 static void set_agent_environment(
 	const struct kt_workspace *workspace, const char *records, size_t together)
 {
-	(void)setenv("SPEC_KITTY_STRESS_RECORDS", records, 1); /* NOLINT(concurrency-mt-unsafe) */
+	(void)setenv("SPEC_KITTY_STRESS_RECORDS", records, 1);
 	set_number("SPEC_KITTY_STRESS_EVENTS", workspace->events);
 	set_number("SPEC_KITTY_STRESS_SEED", workspace->seed);
 	set_number("SPEC_KITTY_STRESS_TOGETHER", together);

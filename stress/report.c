@@ -162,10 +162,10 @@ void kt_report_print(const struct kt_report *report)
 			report->drive->kills, report->kitty.resubmitted,
 			(long long)report->drive->slowest_end_ms);
 	for (size_t i = 0; i < KT_PROMISES; i++)
-		printf("%-4s %s (%zu checks, %zu broken)%s%s\n", kt_promise_name(i),
-			verdict_text(&verdicts->promises[i]), verdicts->promises[i].checked,
-			verdicts->promises[i].broken, verdicts->promises[i].broken ? ": " : "",
-			verdicts->promises[i].first);
+		printf("%-4s %s (%zu checks, %zu broken)%s%s\n",
+			kt_promise_name((enum kt_promise)i), verdict_text(&verdicts->promises[i]),
+			verdicts->promises[i].checked, verdicts->promises[i].broken,
+			verdicts->promises[i].broken ? ": " : "", verdicts->promises[i].first);
 }
 
 static struct kt_json *promises_json(const struct kt_verdicts *verdicts)
@@ -180,7 +180,7 @@ static struct kt_json *promises_json(const struct kt_verdicts *verdicts)
 		kt_json_set_int(one, "broken", (int64_t)verdict->broken);
 		if (verdict->broken)
 			kt_json_set_string(one, "detail", verdict->first);
-		kt_json_set(all, kt_promise_name(i), one);
+		kt_json_set(all, kt_promise_name((enum kt_promise)i), one);
 	}
 	return all;
 }

@@ -23,13 +23,13 @@ enum { KT_RUN_TIMEOUT_MS = 300000, KT_RUN_OUTPUT_MAX = 1 << 30 };
 /* The harness is one thread and sets its environment before it starts anything. */
 static void set(const char *name, const char *value)
 {
-	if (setenv(name, value, 1) != 0) /* NOLINT(concurrency-mt-unsafe) */
+	if (setenv(name, value, 1) != 0)
 		kt_run_die("cannot set %s", name);
 }
 
 void kt_run_setup(const char *home, const char *bin)
 {
-	const char *old_path = getenv("PATH"); /* NOLINT(concurrency-mt-unsafe) */
+	const char *old_path = getenv("PATH");
 	char *path = kt_format("%s:%s", bin, old_path ? old_path : "/usr/bin:/bin");
 
 	set("PATH", path);
@@ -98,7 +98,7 @@ void kt_run_die(const char *format, ...)
 	(void)vfprintf(stderr, format, args);
 	(void)fputc('\n', stderr);
 	va_end(args);
-	exit(2); /* NOLINT(concurrency-mt-unsafe): one thread; atexit removes the folder */
+	exit(2);
 }
 
 bool kt_run_read_file(const char *path, struct kt_buffer *output)

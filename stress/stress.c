@@ -50,7 +50,7 @@ static char *folder_to_remove;
 static void usage(void)
 {
 	(void)fputs(USAGE, stderr);
-	exit(2); /* NOLINT(concurrency-mt-unsafe): one thread */
+	exit(2);
 }
 
 static const struct option *find_option(const char *name)

@@ -35,7 +35,7 @@ char *kt_workspace_bin(void)
 
 char *kt_workspace_folder(const char *name)
 {
-	const char *base = getenv("TMPDIR"); /* NOLINT(concurrency-mt-unsafe) */
+	const char *base = getenv("TMPDIR");
 	char *folder = kt_format("%s/kitty-%s.XXXXXX", base && *base ? base : "/tmp", name);
 	char *home = NULL;
 	char *bin = kt_workspace_bin();
