@@ -152,7 +152,7 @@ static void on_safe_directory(const char *key, const char *value, void *arg)
 
 static bool is_own(const char *path)
 {
-	const char *sudo_uid = getenv("SUDO_UID");
+	const char *sudo_uid = getenv("SUDO_UID"); /* NOLINT(concurrency-mt-unsafe) */
 	struct stat facts;
 	uid_t user = geteuid();
 

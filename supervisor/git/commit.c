@@ -153,7 +153,9 @@ enum kt_code kt_commit_swap(struct kt_store *store, const char *ref, const struc
 	char *line = reflog_message == NULL
 			     ? NULL
 			     : kt_strndup(reflog_message, strcspn(reflog_message, "\r\n"));
-	enum kt_code code = store->ops->ref_move(store, ref, old_id, new_id, who, line, err);
+	struct kt_ref_move move = {
+		.ref = ref, .from = *old_id, .to = *new_id, .who = who, .message = line};
+	enum kt_code code = store->ops->ref_move(store, &move, err);
 
 	free(line);
 	free(who);

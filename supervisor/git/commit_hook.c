@@ -51,6 +51,7 @@ static enum kt_code run_update(const struct kt_repository *repo, const char *mes
 	return code;
 }
 
+/* kt_commit_swap and what the child needs. NOLINTNEXTLINE(readability-function-size) */
 enum kt_code kt_commit_swap_with_hook(struct kt_store *store, const struct kt_repository *repo,
 	const char *ref, const struct kt_oid *old_id, const struct kt_oid *new_id,
 	const char *reflog_message, int timeout_ms, struct kt_error *err)

@@ -21,6 +21,7 @@ static unsigned count_entries(const char *common_dir, const char *folder, const 
 	struct dirent *entry;
 	unsigned count = 0;
 
+	/* Each stream is read by one thread only. NOLINTNEXTLINE(concurrency-mt-unsafe) */
 	while (entries != NULL && (entry = readdir(entries)) != NULL) {
 		size_t len = strlen(entry->d_name), wanted = strlen(suffix);
 

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <kitty/limits.h>
 
@@ -16,8 +17,6 @@
 #define OUTPUT_MAX (64U << 20)
 #define OLDEST_MAJOR 2
 #define OLDEST_MINOR 25
-
-extern char **environ;
 
 /* A trailing * stands for any rest of the name. */
 static const char *const plumbing_names[] = {"PATH", "HOME", "XDG_*", "TMPDIR", "SSH_AUTH_SOCK",

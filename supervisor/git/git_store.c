@@ -22,7 +22,6 @@
 #include "supervisor/git/refs.h"
 #include "supervisor/git/sha1.h"
 
-#define REF_PATIENCE_MS 2000        /* another writer's ref lock */
 #define RECENT_BYTES_MAX (1U << 20) /* trees and commits kept for the next batch */
 
 struct git_store {
@@ -136,21 +135,14 @@ enum kt_code kt_git_store_settle(struct kt_store *store, struct kt_error *err)
 	return kt_pack_write(&self->last, self->objects, err);
 }
 
-static enum kt_code ref_move(struct kt_store *store, const char *ref, const struct kt_oid *from,
-	const struct kt_oid *to, const char *who, const char *message, struct kt_error *err)
+static enum kt_code ref_move(
+	struct kt_store *store, const struct kt_ref_move *move, struct kt_error *err)
 {
-	struct git_store *self = self_of(store);
-	struct kt_ref_move move = {.common_dir = self->common_dir,
-		.ref = ref,
-		.from = *from,
-		.to = *to,
-		.who = who,
-		.message = message,
-		.patience_ms = REF_PATIENCE_MS};
+	const struct git_store *self = self_of(store);
 	enum kt_code code;
 
 	KT_BUG_UNLESS(self->batch.len == 0);
-	code = kt_refs_move(&move, err);
+	code = kt_refs_move(self->common_dir, move, err);
 	return code == KT_E_OK ? kt_git_store_settle(store, err) : code;
 }
 

@@ -23,33 +23,50 @@ struct parser {
 	void *arg;
 };
 
+static char lower(char byte)
+{
+	return (char)(byte >= 'A' && byte <= 'Z' ? byte - 'A' + 'a' : byte);
+}
+
+static const char *variable(const char *name)
+{
+	return getenv(name); /* NOLINT(concurrency-mt-unsafe): no threads */
+}
+
 static void skip_line(struct parser *parser)
 {
 	parser->at += strcspn(parser->at, "\n");
+}
+
+static bool is_section_char(char byte)
+{
+	return isalnum((unsigned char)byte) || byte == '-' || byte == '.';
+}
+
+/* The quoted part of [section "sub"]; at its first quote. */
+static bool parse_subsection(struct parser *parser)
+{
+	kt_buffer_putc(&parser->section, '.');
+	for (parser->at++; *parser->at != '"'; parser->at++) {
+		if (*parser->at == '\\')
+			parser->at++;
+		if (*parser->at == '\0' || *parser->at == '\n')
+			return false;
+		kt_buffer_putc(&parser->section, *parser->at);
+	}
+	parser->at++;
+	return true;
 }
 
 /* [section], [section "sub"] or the old [section.sub]; at '['. */
 static bool parse_section(struct parser *parser)
 {
 	kt_buffer_clear(&parser->section);
-	for (parser->at++; isalnum((unsigned char)*parser->at) || strchr("-.", *parser->at) != NULL;
-		parser->at++) {
-		if (*parser->at == '\0')
-			return false;
-		kt_buffer_putc(&parser->section, (char)tolower((unsigned char)*parser->at));
-	}
+	for (parser->at++; is_section_char(*parser->at); parser->at++)
+		kt_buffer_putc(&parser->section, lower(*parser->at));
 	parser->at += strspn(parser->at, " \t");
-	if (*parser->at == '"') {
-		kt_buffer_putc(&parser->section, '.');
-		for (parser->at++; *parser->at != '"'; parser->at++) {
-			if (*parser->at == '\\')
-				parser->at++;
-			if (*parser->at == '\0' || *parser->at == '\n')
-				return false;
-			kt_buffer_putc(&parser->section, *parser->at);
-		}
-		parser->at++;
-	}
+	if (*parser->at == '"' && !parse_subsection(parser))
+		return false;
 	return *parser->at++ == ']';
 }
 
@@ -70,11 +87,30 @@ static bool parse_escape(struct parser *parser)
 	return true;
 }
 
-/* A value up to the end of its line, quotes, escapes and comments seen to. */
+/* One piece of a value: a quote, an escape, or a byte. *solid follows what may not be trimmed. */
+static bool parse_piece(struct parser *parser, bool *quoted, size_t *solid)
+{
+	if (*parser->at == '\\') {
+		parser->at++;
+		if (!parse_escape(parser))
+			return false;
+		*solid = parser->value.len;
+		return true;
+	}
+	if (*parser->at == '"')
+		*quoted = !*quoted;
+	else
+		kt_buffer_putc(&parser->value, *parser->at);
+	if (*quoted || !isspace((unsigned char)*parser->at))
+		*solid = parser->value.len;
+	return true;
+}
+
+/* A value up to the end of its line; blanks at its end count only inside quotes. */
 static bool parse_value(struct parser *parser)
 {
 	bool quoted = false;
-	size_t solid = 0; /* trailing blanks outside quotes do not count */
+	size_t solid = 0;
 
 	kt_buffer_clear(&parser->value);
 	parser->at += strspn(parser->at, " \t");
@@ -83,19 +119,8 @@ static bool parse_value(struct parser *parser)
 			skip_line(parser);
 			break;
 		}
-		if (*parser->at == '"') {
-			quoted = !quoted;
-		} else if (*parser->at == '\\') {
-			parser->at++;
-			if (!parse_escape(parser))
-				return false;
-			solid = parser->value.len;
-			continue;
-		} else {
-			kt_buffer_putc(&parser->value, *parser->at);
-		}
-		if (quoted || !isspace((unsigned char)*parser->at))
-			solid = parser->value.len;
+		if (!parse_piece(parser, &quoted, &solid))
+			return false;
 	}
 	kt_buffer_puts(&parser->value, "");
 	parser->value.len = solid;
@@ -103,26 +128,30 @@ static bool parse_value(struct parser *parser)
 	return !quoted;
 }
 
-static bool parse_key(struct parser *parser)
+static void read_key(struct parser *parser)
 {
-	bool has_value;
-
 	kt_buffer_clear(&parser->key);
 	kt_buffer_append(&parser->key, parser->section.data, parser->section.len);
 	kt_buffer_putc(&parser->key, '.');
 	for (; isalnum((unsigned char)*parser->at) || *parser->at == '-'; parser->at++)
-		kt_buffer_putc(&parser->key, (char)tolower((unsigned char)*parser->at));
+		kt_buffer_putc(&parser->key, lower(*parser->at));
 	parser->at += strspn(parser->at, " \t\r");
+}
+
+static bool parse_key(struct parser *parser)
+{
+	bool has_value;
+
+	read_key(parser);
 	has_value = *parser->at == '=';
-	if (has_value) {
+	if (has_value)
 		parser->at++;
-		if (!parse_value(parser))
-			return false;
-	} else if (*parser->at == '#' || *parser->at == ';') {
-		skip_line(parser);
-	} else if (*parser->at != '\n' && *parser->at != '\0') {
+	if (has_value && !parse_value(parser))
 		return false;
-	}
+	if (!has_value && (*parser->at == '#' || *parser->at == ';'))
+		skip_line(parser);
+	if (*parser->at != '\n' && *parser->at != '\0')
+		return false;
 	parser->each(kt_buffer_text(&parser->key),
 		has_value ? kt_buffer_text(&parser->value) : NULL, parser->arg);
 	return true;
@@ -180,7 +209,7 @@ bool kt_gitconfig_is_true(const char *value)
 
 char *kt_gitconfig_path(const char *value)
 {
-	const char *home = getenv("HOME");
+	const char *home = variable("HOME");
 
 	if (strncmp(value, "~/", 2) == 0 && home != NULL)
 		return kt_format("%s%s", home, value + 1);
@@ -196,28 +225,38 @@ struct reading {
 	int depth;
 };
 
+static bool is_same_char(char pattern, char text, bool fold)
+{
+	if (pattern == '?')
+		return text != '/';
+	return pattern == text || (fold && lower(pattern) == lower(text));
+}
+
+static bool matches(const char *pattern, const char *text, bool fold);
+
+/* At one or more asterisks: two of them cross slashes. */
+static bool matches_star(const char *pattern, const char *text, bool fold)
+{
+	bool crosses = pattern[1] == '*';
+
+	pattern += strspn(pattern, "*");
+	while (!matches(pattern, text, fold)) {
+		if (*text == '\0' || (!crosses && *text == '/'))
+			return false;
+		text++;
+	}
+	return true;
+}
+
 /* git's wildmatch with WM_PATHNAME, as far as includeIf needs it: ?, *, ** and plain text. */
 static bool matches(const char *pattern, const char *text, bool fold)
 {
 	for (; *pattern != '\0'; pattern++, text++) {
 		if (strncmp(pattern, "**/", 3) == 0 && matches(pattern + 3, text, fold))
 			return true;
-		if (*pattern == '*') {
-			bool any = pattern[1] == '*';
-
-			pattern += strspn(pattern, "*");
-			for (;; text++) {
-				if (matches(pattern, text, fold))
-					return true;
-				if (*text == '\0' || (!any && *text == '/'))
-					return false;
-			}
-		}
-		if (*text == '\0' || (*pattern == '?' && *text == '/'))
-			return false;
-		if (*pattern != '?' && *pattern != *text &&
-			!(fold &&
-				tolower((unsigned char)*pattern) == tolower((unsigned char)*text)))
+		if (*pattern == '*')
+			return matches_star(pattern, text, fold);
+		if (*text == '\0' || !is_same_char(*pattern, *text, fold))
 			return false;
 	}
 	return *text == '\0';
@@ -305,9 +344,9 @@ static void read_scope(const struct reading *outer, const char *path)
 
 static void read_user_scopes(const struct reading *reading)
 {
-	const char *global = getenv("GIT_CONFIG_GLOBAL"), *system = getenv("GIT_CONFIG_SYSTEM");
-	const char *no_system = getenv("GIT_CONFIG_NOSYSTEM"), *home = getenv("HOME");
-	const char *xdg = getenv("XDG_CONFIG_HOME");
+	const char *global = variable("GIT_CONFIG_GLOBAL"), *system = variable("GIT_CONFIG_SYSTEM");
+	const char *no_system = variable("GIT_CONFIG_NOSYSTEM"), *home = variable("HOME");
+	const char *xdg = variable("XDG_CONFIG_HOME");
 	char *path;
 
 	if (no_system == NULL || !kt_gitconfig_is_true(no_system))

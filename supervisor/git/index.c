@@ -86,35 +86,35 @@ static bool put_entry(git_index *index, const char *worktree, const struct kt_in
 	return git_index_add(index, &entry) == 0;
 }
 
-enum outcome { DONE, LOCKED, UNREADABLE, FAILED };
+enum kt_index_outcome { KT_INDEX_DONE, KT_INDEX_LOCKED, KT_INDEX_UNREADABLE, KT_INDEX_FAILED };
 
-static enum outcome update_with_libgit2(const struct target *target, struct kt_error *err)
+static enum kt_index_outcome update_with_libgit2(const struct target *target, struct kt_error *err)
 {
 	git_index *index = NULL;
-	enum outcome outcome = DONE;
+	enum kt_index_outcome outcome = KT_INDEX_DONE;
 	int result;
 
 	kt_libgit2_start();
 	if (git_index_open(&index, target->path) < 0 || git_index_read(index, 1) < 0) {
 		git_index_free(index);
-		return UNREADABLE;
+		return KT_INDEX_UNREADABLE;
 	}
-	for (size_t i = 0; outcome == DONE && i < target->len; i++)
+	for (size_t i = 0; outcome == KT_INDEX_DONE && i < target->len; i++)
 		if (!put_entry(index, target->worktree, &target->entries[i]))
-			outcome = FAILED;
-	result = outcome == DONE ? git_index_write(index) : 0;
+			outcome = KT_INDEX_FAILED;
+	result = outcome == KT_INDEX_DONE ? git_index_write(index) : 0;
 	if (result == GIT_ELOCKED)
-		outcome = LOCKED;
+		outcome = KT_INDEX_LOCKED;
 	else if (result < 0)
-		outcome = FAILED;
-	if (outcome == FAILED)
+		outcome = KT_INDEX_FAILED;
+	if (outcome == KT_INDEX_FAILED)
 		(void)kt_libgit2_failure(err, target->path);
 	git_index_free(index);
 	return outcome;
 }
 
 /* Runs git on this index file. */
-static enum outcome run_git(const struct target *target, const char *const *args,
+static enum kt_index_outcome run_git(const struct target *target, const char *const *args,
 	const struct kt_buffer *input, struct kt_buffer *out, struct kt_error *err)
 {
 	const char *const extra[] = {target->variable, NULL};
@@ -128,10 +128,12 @@ static enum outcome run_git(const struct target *target, const char *const *args
 		.out = out,
 		.errors = &errors,
 		.exit_code = &exit_code};
-	enum outcome outcome = kt_git_run(&call, err) == KT_E_OK ? DONE : FAILED;
+	enum kt_index_outcome outcome =
+		kt_git_run(&call, err) == KT_E_OK ? KT_INDEX_DONE : KT_INDEX_FAILED;
 
-	if (outcome == DONE && exit_code != 0) {
-		outcome = strstr(kt_buffer_text(&errors), "index.lock") != NULL ? LOCKED : FAILED;
+	if (outcome == KT_INDEX_DONE && exit_code != 0) {
+		outcome = strstr(kt_buffer_text(&errors), "index.lock") != NULL ? KT_INDEX_LOCKED
+										: KT_INDEX_FAILED;
 		(void)kt_error_set(
 			err, KT_E_GIT_FAILED, "git %s: %.300s", args[0], kt_buffer_text(&errors));
 	}
@@ -139,14 +141,14 @@ static enum outcome run_git(const struct target *target, const char *const *args
 	return outcome;
 }
 
-static enum outcome update_with_git(const struct target *target, struct kt_error *err)
+static enum kt_index_outcome update_with_git(const struct target *target, struct kt_error *err)
 {
 	static const char *const update[] = {"update-index", "-z", "--index-info", NULL};
 	static const char *const refresh[] = {"update-index", "-q", "--refresh", NULL};
 	static const char *const read_head[] = {"read-tree", "HEAD", NULL};
 	struct kt_buffer input = KT_BUFFER_INIT;
 	struct kt_error ignored = KT_ERROR_INIT;
-	enum outcome outcome = DONE;
+	enum kt_index_outcome outcome = KT_INDEX_DONE;
 
 	for (size_t i = 0; i < target->len; i++) {
 		kt_buffer_printf(&input, "100644 %s\t%s",
@@ -155,23 +157,23 @@ static enum outcome update_with_git(const struct target *target, struct kt_error
 	}
 	if (!kt_git_is_there(target->path))
 		outcome = run_git(target, read_head, NULL, NULL, err);
-	if (outcome == DONE)
+	if (outcome == KT_INDEX_DONE)
 		outcome = run_git(target, update, &input, NULL, err);
 	/* Exit 1 here only says that some file differs from the index, which is for git status to
 	 * show. */
-	if (outcome == DONE)
+	if (outcome == KT_INDEX_DONE)
 		(void)run_git(target, refresh, NULL, NULL, &ignored);
 	kt_buffer_release(&input);
 	return outcome;
 }
 
-static enum outcome update_once(const struct target *target, struct kt_error *err)
+static enum kt_index_outcome update_once(const struct target *target, struct kt_error *err)
 {
-	enum outcome outcome = UNREADABLE;
+	enum kt_index_outcome outcome = KT_INDEX_UNREADABLE;
 
 	if (kt_git_is_there(target->path))
 		outcome = update_with_libgit2(target, err);
-	return outcome == UNREADABLE ? update_with_git(target, err) : outcome;
+	return outcome == KT_INDEX_UNREADABLE ? update_with_git(target, err) : outcome;
 }
 
 /* With patience for another process's index.lock. */
@@ -179,17 +181,17 @@ static enum kt_code update(const struct target *target, struct kt_error *err)
 {
 	int64_t deadline = kt_clock_monotonic_ms() + PATIENCE_MS;
 	struct timespec pause = {0, 5000000};
-	enum outcome outcome = update_once(target, err);
+	enum kt_index_outcome outcome = update_once(target, err);
 
-	while (outcome == LOCKED && kt_clock_monotonic_ms() < deadline) {
+	while (outcome == KT_INDEX_LOCKED && kt_clock_monotonic_ms() < deadline) {
 		(void)nanosleep(&pause, NULL);
 		if (pause.tv_nsec < 50000000)
 			pause.tv_nsec *= 2;
 		outcome = update_once(target, err);
 	}
-	if (outcome == DONE)
+	if (outcome == KT_INDEX_DONE)
 		return KT_E_OK;
-	if (outcome == LOCKED)
+	if (outcome == KT_INDEX_LOCKED)
 		return kt_error_set(err, KT_E_INDEX_LOCKED, "%s.lock exists", target->path);
 	return err->code;
 }
@@ -234,7 +236,7 @@ static enum kt_code match_with_git(const struct target *target, bool *out, struc
 	for (size_t i = 0; i < target->len; i++)
 		args[4 + i] = target->entries[i].path;
 	args[4 + target->len] = NULL;
-	if (run_git(target, args, NULL, &listing, err) != DONE)
+	if (run_git(target, args, NULL, &listing, err) != KT_INDEX_DONE)
 		code = err->code;
 	if (code == KT_E_OK)
 		*out = true;
@@ -307,6 +309,7 @@ static enum kt_code copy_index(const char *worktree, const char *path, struct kt
 	return code;
 }
 
+/* The contract has seven parameters. NOLINTNEXTLINE(readability-function-size) */
 enum kt_code kt_private_index_write(struct kt_store *store, const char *worktree,
 	const struct kt_oid *commit, const struct kt_index_entry *entries, size_t len,
 	const char *path, struct kt_error *err)
@@ -323,7 +326,7 @@ enum kt_code kt_private_index_write(struct kt_store *store, const char *worktree
 		return code;
 	target.path = kt_strdup(path);
 	target.variable = kt_format("GIT_INDEX_FILE=%s", path);
-	if (run_git(&target, args, NULL, NULL, err) != DONE)
+	if (run_git(&target, args, NULL, NULL, err) != KT_INDEX_DONE)
 		code = err->code;
 	if (code == KT_E_OK && len > 0)
 		code = update(&target, err);

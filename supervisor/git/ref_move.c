@@ -18,6 +18,8 @@
 #include "supervisor/git/files.h"
 #include "supervisor/git/refs.h"
 
+#define PATIENCE_MS 2000 /* for a lock that somebody else holds */
+
 enum kt_code kt_git_failure(struct kt_error *err, int sys_errno, const char *what)
 {
 	enum kt_code code = KT_E_GIT_FAILED;
@@ -36,7 +38,7 @@ char *kt_ref_lock_path(const struct kt_repository *repo, const char *ref)
 
 /* Another process's lock is waited for with jitter: writers that collided once must not collide
  * again. */
-static int take_lock(const char *lock, int patience_ms)
+static int take_lock(const char *lock)
 {
 	struct timespec now, pause;
 	int64_t waited = 0;
@@ -44,7 +46,7 @@ static int take_lock(const char *lock, int patience_ms)
 
 	for (;;) {
 		fd = open(lock, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-		if (fd >= 0 || errno != EEXIST || waited >= patience_ms)
+		if (fd >= 0 || errno != EEXIST || waited >= PATIENCE_MS)
 			return fd;
 		(void)clock_gettime(CLOCK_MONOTONIC, &now);
 		pause = (struct timespec){0, 2000000 + (now.tv_nsec ^ getpid() * 7919L) % 18000000};
@@ -79,25 +81,26 @@ static bool has_clash(const char *common_dir, const char *ref)
 }
 
 /* Under the lock: is the ref what the caller believes? */
-static enum kt_code compare(const struct kt_ref_move *move, struct kt_error *err)
+static enum kt_code compare(
+	const char *common_dir, const struct kt_ref_move *move, struct kt_error *err)
 {
 	struct kt_oid now = {{0}};
-	bool exists = kt_refs_read(move->common_dir, move->ref, &now);
+	bool exists = kt_refs_read(common_dir, move->ref, &now);
 
 	if (exists != !kt_oid_is_zero(&move->from) || !kt_oid_equal(&now, &move->from))
 		return kt_error_set(err, KT_E_REF_MOVED, "%s is at %s, not at %s", move->ref,
 			exists ? kt_oid_format(&now).text : "no commit",
 			kt_oid_format(&move->from).text);
-	if (!exists && has_clash(move->common_dir, move->ref))
+	if (!exists && has_clash(common_dir, move->ref))
 		return kt_error_set(err, KT_E_GIT_FAILED,
 			"%s cannot exist beside a branch above or below it", move->ref);
 	return KT_E_OK;
 }
 
 /* As git does, before the ref itself; a reflog that cannot be written never fails the move. */
-static void append_reflog(const struct kt_ref_move *move)
+static void append_reflog(const char *common_dir, const struct kt_ref_move *move)
 {
-	char *path = kt_format("%s/logs/%s", move->common_dir, move->ref);
+	char *path = kt_format("%s/logs/%s", common_dir, move->ref);
 	char *folder = kt_git_path_parent(path);
 	char *line;
 	int fd;
@@ -143,13 +146,14 @@ static int write_locked(int fd, const struct kt_oid *to)
 
 /* With the lock held: everything up to the durable, verified ref. *is_ours falls when the lock
  * became the ref. */
-static enum kt_code move_locked(const struct kt_ref_move *move, int fd, const char *lock,
+static enum kt_code move_locked(const char *common_dir, const struct kt_ref_move *move, int fd,
 	bool *is_ours, struct kt_error *err)
 {
-	char *path = kt_format("%s/%s", move->common_dir, move->ref);
+	char *path = kt_format("%s/%s", common_dir, move->ref);
+	char *lock = kt_format("%s.lock", path);
 	char *folder = kt_git_path_parent(path);
 	struct kt_oid now;
-	enum kt_code code = compare(move, err);
+	enum kt_code code = compare(common_dir, move, err);
 	int failure = 0;
 
 	if (code != KT_E_OK)
@@ -159,7 +163,7 @@ static enum kt_code move_locked(const struct kt_ref_move *move, int fd, const ch
 		code = kt_git_failure(err, failure, lock);
 		goto out;
 	}
-	append_reflog(move);
+	append_reflog(common_dir, move);
 	failure = rename_over(lock, path);
 	if (failure == 0) {
 		*is_ours = false;
@@ -167,17 +171,19 @@ static enum kt_code move_locked(const struct kt_ref_move *move, int fd, const ch
 	}
 	if (failure != 0)
 		code = kt_git_failure(err, failure, path);
-	else if (!kt_refs_read(move->common_dir, move->ref, &now) || !kt_oid_equal(&now, &move->to))
+	else if (!kt_refs_read(common_dir, move->ref, &now) || !kt_oid_equal(&now, &move->to))
 		code = kt_error_set(err, KT_E_REF_MOVED, "%s moved again at once", move->ref);
 out:
 	free(folder);
+	free(lock);
 	free(path);
 	return code;
 }
 
-enum kt_code kt_refs_move(const struct kt_ref_move *move, struct kt_error *err)
+enum kt_code kt_refs_move(
+	const char *common_dir, const struct kt_ref_move *move, struct kt_error *err)
 {
-	char *lock = kt_format("%s/%s.lock", move->common_dir, move->ref);
+	char *lock = kt_format("%s/%s.lock", common_dir, move->ref);
 	char *folder = kt_git_path_parent(lock);
 	bool is_ours = true;
 	enum kt_code code;
@@ -189,7 +195,7 @@ enum kt_code kt_refs_move(const struct kt_ref_move *move, struct kt_error *err)
 	}
 	failure = kt_git_folder_make(folder);
 	if (failure == 0) {
-		fd = take_lock(lock, move->patience_ms);
+		fd = take_lock(lock);
 		failure = fd < 0 ? errno : 0;
 	}
 	if (failure == EEXIST) {
@@ -197,7 +203,7 @@ enum kt_code kt_refs_move(const struct kt_ref_move *move, struct kt_error *err)
 	} else if (failure != 0) {
 		code = kt_git_failure(err, failure, lock);
 	} else {
-		code = move_locked(move, fd, lock, &is_ours, err);
+		code = move_locked(common_dir, move, fd, &is_ours, err);
 		(void)close(fd);
 		if (is_ours)
 			(void)unlink(lock);

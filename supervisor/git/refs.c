@@ -103,6 +103,7 @@ struct listing {
 	size_t len;
 };
 
+/* Takes the name. NOLINTNEXTLINE(readability-non-const-parameter): it is freed as one */
 static void list_add(struct listing *listing, char *name, const struct kt_oid *oid, bool is_packed)
 {
 	if ((listing->len & (listing->len + 1)) == 0)
@@ -119,30 +120,37 @@ static bool is_on_the_way(const struct listing *listing, const char *folder)
 	return strncmp(listing->prefix, folder, wanted < len ? wanted : len) == 0;
 }
 
+static void list_loose(struct listing *listing, const char *folder);
+
+/* An entry of a folder of refs: a folder again, or a ref. */
+static void list_entry(struct listing *listing, const char *folder, const char *entry)
+{
+	char *name = kt_format("%s/%s", folder, entry);
+	char *path = kt_format("%s/%s", listing->common_dir, name);
+	struct kt_oid oid;
+
+	if (!is_on_the_way(listing, name))
+		goto out;
+	if (kt_git_is_folder(path))
+		list_loose(listing, name);
+	else if (strncmp(name, listing->prefix, strlen(listing->prefix)) == 0 &&
+		 kt_refs_read(listing->common_dir, name, &oid))
+		list_add(listing, kt_strdup(name), &oid, false);
+out:
+	free(path);
+	free(name);
+}
+
 static void list_loose(struct listing *listing, const char *folder)
 {
 	char *path = kt_format("%s/%s", listing->common_dir, folder);
 	DIR *entries = opendir(path);
 	struct dirent *entry;
 
-	while (entries != NULL && (entry = readdir(entries)) != NULL) {
-		char *name =
-			entry->d_name[0] == '.' ? NULL : kt_format("%s/%s", folder, entry->d_name);
-		char *below = name == NULL ? NULL : kt_format("%s/%s", listing->common_dir, name);
-		struct kt_oid oid;
-
-		if (name != NULL && is_on_the_way(listing, name)) {
-			if (kt_git_is_folder(below)) {
-				list_loose(listing, name);
-			} else if (strncmp(name, listing->prefix, strlen(listing->prefix)) == 0 &&
-				   kt_refs_read(listing->common_dir, name, &oid)) {
-				list_add(listing, name, &oid, false);
-				name = NULL;
-			}
-		}
-		free(below);
-		free(name);
-	}
+	/* Each stream is read by one thread only. NOLINTNEXTLINE(concurrency-mt-unsafe) */
+	while (entries != NULL && (entry = readdir(entries)) != NULL)
+		if (entry->d_name[0] != '.')
+			list_entry(listing, folder, entry->d_name);
 	if (entries != NULL)
 		(void)closedir(entries);
 	free(path);

@@ -10,7 +10,7 @@
 
 #include <kitty/error.h>
 
-#include "supervisor/git/store.h"
+#include "supervisor/git/store_ops.h"
 
 /* A full name that git's check-ref-format would accept, so that it can be joined to a path. */
 bool kt_refs_name_is_good(const char *ref);
@@ -21,18 +21,11 @@ bool kt_refs_read(const char *common_dir, const char *ref, struct kt_oid *out);
 /* Sorted by name; each ref once. */
 void kt_refs_each(const char *common_dir, const char *prefix, kt_ref_cb each, void *arg);
 
-struct kt_ref_move {
-	const char *common_dir, *ref;
-	struct kt_oid from, to; /* from zero: the ref must not exist */
-	const char *who;     /* "name <email> seconds +0000" for the reflog; NULL: no reflog line */
-	const char *message; /* one line */
-	int patience_ms;     /* for a lock that somebody else holds */
-};
-
 /* Lock, compare, write, fsync, rename, fsync of the folder, read back. Errors: KT_E_REF_MOVED,
  * KT_E_REF_LOCKED, KT_E_NO_SPACE, KT_E_READ_ONLY, KT_E_GIT_FAILED. After any error: read the ref
  * and believe it. */
-KT_MUST_CHECK enum kt_code kt_refs_move(const struct kt_ref_move *move, struct kt_error *err);
+KT_MUST_CHECK enum kt_code kt_refs_move(
+	const char *common_dir, const struct kt_ref_move *move, struct kt_error *err);
 
 /* fsync of the loose file and of its folder, after git moved the ref. */
 KT_MUST_CHECK enum kt_code kt_refs_sync(

@@ -53,6 +53,7 @@ static uint32_t big_endian(const unsigned char *bytes)
 		FIVE(F, k, (w) + 15); \
 	} while (0)
 
+/* Eighty rounds, written out by macros. NOLINTBEGIN(*-function-size,*-cognitive-complexity) */
 static void blocks_portable(uint32_t state[5], const unsigned char *bytes, size_t count)
 {
 	uint32_t w[80];
@@ -151,6 +152,8 @@ __attribute__((target("sha,ssse3,sse4.1"))) static void blocks_hardware(
 	memcpy(state, &abcd, sizeof abcd);
 	state[4] = (uint32_t)_mm_extract_epi32(e0, 3);
 }
+
+/* NOLINTEND(*-function-size,*-cognitive-complexity) */
 
 static bool has_hardware(void)
 {

@@ -112,27 +112,32 @@ out:
 	return code;
 }
 
+/* What is at a path of a commit. */
+static enum kt_code look_at(struct kt_store *store, const struct kt_oid *commit, const char *path,
+	struct kt_tree_spot *out, struct kt_error *err)
+{
+	struct kt_oid tree;
+	enum kt_code code = kt_commit_tree(store, commit, &tree, err);
+
+	return code == KT_E_OK ? kt_tree_walk(store, &tree, path, out, err) : code;
+}
+
+/* The contract has seven parameters. NOLINTNEXTLINE(readability-function-size) */
 enum kt_code kt_store_blob_read(struct kt_store *store, const struct kt_oid *commit,
 	const char *path, bool *found, struct kt_oid *oid, struct kt_buffer *content,
 	struct kt_error *err)
 {
-	struct kt_oid tree, at;
-	unsigned mode = 0;
-	bool is_there = false;
-	enum kt_code code = kt_commit_tree(store, commit, &tree, err);
+	struct kt_tree_spot spot = {false, 0, {{0}}};
+	enum kt_code code = look_at(store, commit, path, &spot, err);
+	bool is_blob = spot.found && spot.mode != KT_MODE_TREE && spot.mode != KT_MODE_GITLINK;
 
-	if (code == KT_E_OK)
-		code = kt_tree_walk(store, &tree, path, &is_there, &mode, &at, err);
+	if (code == KT_E_OK && is_blob && content != NULL)
+		code = kt_object_read(store, &spot.oid, KT_OBJECT_BLOB, content, err);
 	if (code != KT_E_OK)
 		return code;
-	is_there = is_there && mode != KT_MODE_TREE && mode != KT_MODE_GITLINK;
-	if (is_there && content != NULL)
-		code = kt_object_read(store, &at, KT_OBJECT_BLOB, content, err);
-	if (code != KT_E_OK)
-		return code;
-	*found = is_there;
-	if (is_there && oid != NULL)
-		*oid = at;
+	*found = is_blob;
+	if (is_blob && oid != NULL)
+		*oid = spot.oid;
 	return KT_E_OK;
 }
 
@@ -169,20 +174,16 @@ enum kt_code kt_store_tree_each(struct kt_store *store, const struct kt_oid *com
 	const char *folder, kt_tree_cb each, void *arg, struct kt_error *err)
 {
 	struct walk walk = {.store = store, .each = each, .arg = arg};
-	struct kt_oid tree, below;
-	unsigned mode = 0;
-	bool found = false;
+	struct kt_tree_spot spot = {false, 0, {{0}}};
 	size_t len = strlen(folder);
-	enum kt_code code = kt_commit_tree(store, commit, &tree, err);
+	enum kt_code code = look_at(store, commit, folder, &spot, err);
 
-	if (code == KT_E_OK)
-		code = kt_tree_walk(store, &tree, folder, &found, &mode, &below, err);
-	if (code != KT_E_OK || !found || mode != KT_MODE_TREE)
+	if (code != KT_E_OK || !spot.found || spot.mode != KT_MODE_TREE)
 		return code;
 	while (len > 0 && folder[len - 1] == '/')
 		len--;
 	kt_buffer_append(&walk.path, folder, len);
-	code = walk_folder(&walk, &below, err);
+	code = walk_folder(&walk, &spot.oid, err);
 	kt_buffer_release(&walk.path);
 	return code;
 }

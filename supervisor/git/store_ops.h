@@ -25,13 +25,20 @@ struct kt_object {
 	size_t shared_prefix;
 };
 
+/* The ref's lock is waited for a little; a zero `from`: the ref must not exist. */
+struct kt_ref_move {
+	const char *ref;
+	struct kt_oid from, to;
+	const char *who;     /* "name <email> seconds +0000" for the reflog; NULL: no reflog line */
+	const char *message; /* one line, or NULL */
+};
+
 struct kt_store_ops {
 	bool (*ref_read)(struct kt_store *store, const char *ref, struct kt_oid *out);
 	void (*ref_each)(struct kt_store *store, const char *prefix, kt_ref_cb each, void *arg);
-	/* who: "name <email> seconds +0000". Contract of kt_commit_swap. */
-	enum kt_code (*ref_move)(struct kt_store *store, const char *ref, const struct kt_oid *from,
-		const struct kt_oid *to, const char *who, const char *message,
-		struct kt_error *err);
+	/* Contract of kt_commit_swap. */
+	enum kt_code (*ref_move)(
+		struct kt_store *store, const struct kt_ref_move *move, struct kt_error *err);
 	/* Appends to out. Sees objects that were added and not yet stored. A missing object is
 	 * KT_E_GIT_FAILED. */
 	enum kt_code (*object_read)(struct kt_store *store, const struct kt_oid *oid,

@@ -42,7 +42,7 @@ bool kt_tree_find(
 }
 
 enum kt_code kt_tree_walk(struct kt_store *store, const struct kt_oid *tree, const char *path,
-	bool *found, unsigned *mode, struct kt_oid *out, struct kt_error *err)
+	struct kt_tree_spot *out, struct kt_error *err)
 {
 	struct kt_buffer bytes = KT_BUFFER_INIT;
 	struct kt_tree_entry entry = {.mode = KT_MODE_TREE, .oid = *tree};
@@ -62,13 +62,8 @@ enum kt_code kt_tree_walk(struct kt_store *store, const struct kt_oid *tree, con
 		path += len;
 		path += strspn(path, "/");
 	}
-	if (code == KT_E_OK) {
-		*found = is_there;
-		if (is_there) {
-			*mode = entry.mode;
-			*out = entry.oid;
-		}
-	}
+	if (code == KT_E_OK)
+		*out = (struct kt_tree_spot){is_there, entry.mode, entry.oid};
 	kt_buffer_release(&bytes);
 	return code;
 }
@@ -173,60 +168,74 @@ static enum kt_code folder_write(
 	return code;
 }
 
+/* Edits below one folder; their paths have `skip` bytes in common, up to and with a slash. */
+struct edits {
+	const struct kt_tree_edit *first;
+	size_t len, skip;
+};
+
 /* How many edits, from the first on, have the same first component at `skip`. */
-static size_t group_len(const struct kt_tree_edit *edits, size_t len, size_t skip, size_t name_len)
+static size_t group_len(const struct edits *edits, size_t name_len)
 {
+	const char *name = edits->first->path + edits->skip;
 	size_t count = 1;
 
-	while (count < len &&
-		strncmp(edits[0].path + skip, edits[count].path + skip, name_len) == 0 &&
-		edits[count].path[skip + name_len] == '/')
+	while (count < edits->len &&
+		strncmp(name, edits->first[count].path + edits->skip, name_len) == 0 &&
+		edits->first[count].path[edits->skip + name_len] == '/')
 		count++;
 	return count;
 }
 
 static enum kt_code edit_folder(struct kt_store *store, const struct kt_oid *base,
-	const struct kt_tree_edit *edits, size_t len, size_t skip, struct kt_oid *out,
-	struct kt_error *err);
+	const struct edits *edits, struct kt_oid *out, struct kt_error *err);
 
-/* Applies the edits that share their next component; returns how many those were through *used. */
-static enum kt_code edit_entry(struct folder *folder, const struct kt_tree_edit *edits, size_t len,
-	size_t skip, size_t *used, struct kt_error *err)
+/* Nothing is ever deleted, so a file never gives way to a folder, nor the reverse. */
+static enum kt_code check_entry(const struct kt_tree_entry *entry, const char *path,
+	const char *name, size_t name_len, struct kt_error *err)
 {
-	const char *name = edits[0].path + skip;
-	size_t name_len = strcspn(name, "/");
 	bool is_folder = name[name_len] == '/';
-	struct kt_tree_entry *entry = folder_find(folder, name, name_len);
-	struct kt_oid below = {{0}};
-	enum kt_code code = KT_E_OK;
 
 	if (name_len == 0 || (name_len <= 2 && strncmp(name, "..", name_len) == 0))
-		return kt_error_set(err, KT_E_GIT_FAILED, "'%s' is no path", edits[0].path);
+		return kt_error_set(err, KT_E_GIT_FAILED, "'%s' is no path", path);
 	if (entry != NULL &&
 		(entry->mode == KT_MODE_GITLINK || (entry->mode == KT_MODE_TREE) != is_folder))
 		return kt_error_set(err, KT_E_GIT_FAILED, "%s is in the way of %s",
-			entry->mode == KT_MODE_TREE ? "a folder" : "a file", edits[0].path);
-	*used = 1;
-	if (is_folder) {
-		*used = group_len(edits, len, skip, name_len);
-		code = edit_folder(folder->store, entry == NULL ? NULL : &entry->oid, edits, *used,
-			skip + name_len + 1, &below, err);
-	} else {
-		below = edits[0].blob;
+			entry->mode == KT_MODE_TREE ? "a folder" : "a file", path);
+	return KT_E_OK;
+}
+
+/* Applies the edits that share their next component; says how many those were through *used. */
+static enum kt_code edit_entry(
+	struct folder *folder, const struct edits *edits, size_t *used, struct kt_error *err)
+{
+	const char *name = edits->first->path + edits->skip;
+	size_t name_len = strcspn(name, "/");
+	bool is_folder = name[name_len] == '/';
+	struct kt_tree_entry *entry = folder_find(folder, name, name_len);
+	struct edits below = {edits->first, 1, edits->skip + name_len + 1};
+	struct kt_oid oid = edits->first->blob;
+	enum kt_code code = check_entry(entry, edits->first->path, name, name_len, err);
+
+	if (code == KT_E_OK && is_folder) {
+		below.len = group_len(edits, name_len);
+		code = edit_folder(
+			folder->store, entry == NULL ? NULL : &entry->oid, &below, &oid, err);
 	}
 	if (code != KT_E_OK)
 		return code;
 	if (entry == NULL)
 		entry = folder_add(folder, name, name_len, is_folder ? KT_MODE_TREE : KT_MODE_FILE);
-	entry->oid = below;
+	entry->oid = oid;
+	*used = below.len;
 	return KT_E_OK;
 }
 
 static enum kt_code edit_folder(struct kt_store *store, const struct kt_oid *base,
-	const struct kt_tree_edit *edits, size_t len, size_t skip, struct kt_oid *out,
-	struct kt_error *err)
+	const struct edits *edits, struct kt_oid *out, struct kt_error *err)
 {
 	struct folder folder = {.store = store};
+	struct edits rest = *edits;
 	enum kt_code code = KT_E_OK;
 	size_t used = 0;
 
@@ -235,8 +244,8 @@ static enum kt_code edit_folder(struct kt_store *store, const struct kt_oid *bas
 	if (code == KT_E_OK && !folder_parse(&folder))
 		code = kt_error_set(err, KT_E_GIT_FAILED, "tree %s is malformed",
 			base == NULL ? "" : kt_oid_format(base).text);
-	for (size_t i = 0; code == KT_E_OK && i < len; i += used)
-		code = edit_entry(&folder, edits + i, len - i, skip, &used, err);
+	for (; code == KT_E_OK && rest.len > 0; rest.first += used, rest.len -= used)
+		code = edit_entry(&folder, &rest, &used, err);
 	if (code == KT_E_OK)
 		code = folder_write(&folder, base, out, err);
 	free(folder.entries);
@@ -247,7 +256,9 @@ static enum kt_code edit_folder(struct kt_store *store, const struct kt_oid *bas
 enum kt_code kt_tree_edit(struct kt_store *store, const struct kt_oid *base,
 	struct kt_tree_edit *edits, size_t len, struct kt_oid *out, struct kt_error *err)
 {
+	struct edits all = {edits, len, 0};
+
 	if (len > 1)
 		qsort(edits, len, sizeof *edits, compare_edits);
-	return edit_folder(store, base, edits, len, 0, out, err);
+	return edit_folder(store, base, &all, out, err);
 }

@@ -24,10 +24,16 @@ bool kt_tree_next(const char **at, const char *end, struct kt_tree_entry *out);
 bool kt_tree_find(
 	const struct kt_buffer *tree, const char *name, size_t name_len, struct kt_tree_entry *out);
 
-/* Walks a path from a tree; *found false when there is nothing (or something else than asked) at
- * it. */
+/* What is at a path. */
+struct kt_tree_spot {
+	bool found;
+	unsigned mode; /* when found */
+	struct kt_oid oid;
+};
+
+/* Walks a path from a tree; "" is the tree itself. */
 KT_MUST_CHECK enum kt_code kt_tree_walk(struct kt_store *store, const struct kt_oid *tree,
-	const char *path, bool *found, unsigned *mode, struct kt_oid *out, struct kt_error *err);
+	const char *path, struct kt_tree_spot *out, struct kt_error *err);
 
 struct kt_tree_edit {
 	const char *path;

@@ -74,6 +74,7 @@ static bool remove_empty_folder(const char *path)
 	struct dirent *found;
 	int others = 0;
 
+	/* Each stream is read by one thread only. NOLINTNEXTLINE(concurrency-mt-unsafe) */
 	while (entries != NULL && (found = readdir(entries)) != NULL)
 		others += strcmp(found->d_name, ".") != 0 && strcmp(found->d_name, "..") != 0 &&
 			  strcmp(found->d_name, ".git") != 0;
@@ -103,30 +104,39 @@ static enum kt_code write_reason(const char *git_dir, const char *reason, struct
 	return (enum kt_code)failure;
 }
 
+static enum kt_code in_the_way(const char *path, struct kt_error *err)
+{
+	(void)kt_error_set(
+		err, KT_E_GIT_FAILED, "%s exists and is no worktree of this repository", path);
+	kt_error_next(err, "move %s away, then run the command again", path);
+	return KT_E_GIT_FAILED;
+}
+
 /* What stands at the path already. *is_whole: nothing is left to do. */
 static enum kt_code clear_place(struct making *making, bool *is_whole, struct kt_error *err)
 {
 	const char *path = making->plan->path;
 	struct kt_worktree_facts facts;
 	enum kt_code code = KT_E_OK;
+	bool is_leftover;
 	char *registered;
 
 	kt_worktree_inspect(making->repo, path, &facts);
 	registered = kt_worktree_registration(making->repo, path);
-	if (facts.is_linked && is_unfinished(facts.git_dir)) {
-		code = drop(making->repo, path, err);
-	} else if (facts.is_linked) {
+	is_leftover = facts.is_linked ? is_unfinished(facts.git_dir)
+				      : registered != NULL && !facts.exists;
+	if (facts.exists && !facts.is_linked) {
+		is_leftover = remove_empty_folder(path) && registered != NULL;
+		if (kt_git_is_there(path))
+			code = in_the_way(path, err);
+	} else if (facts.is_linked && !is_leftover) {
 		*is_whole = facts.head != NULL && strcmp(facts.head, making->ref) == 0;
 		if (!*is_whole)
 			code = kt_error_set(err, KT_E_LANE_HEAD_MISMATCH, "%s is on %s, not on %s",
 				path, facts.head == NULL ? "no branch" : facts.head, making->ref);
-	} else if (facts.exists && !remove_empty_folder(path)) {
-		code = kt_error_set(err, KT_E_GIT_FAILED,
-			"%s exists and is no worktree of this repository", path);
-		kt_error_next(err, "move %s away, then run the command again", path);
-	} else if (registered != NULL) {
-		code = drop(making->repo, path, err);
 	}
+	if (code == KT_E_OK && is_leftover)
+		code = drop(making->repo, path, err);
 	free(registered);
 	kt_worktree_facts_release(&facts);
 	return code;

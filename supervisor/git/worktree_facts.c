@@ -16,13 +16,13 @@ static char *registered_path(const char *git_dir)
 {
 	char *file = kt_format("%s/gitdir", git_dir);
 	char *entry = kt_git_file_line(file);
-	char *folder = NULL, *path = NULL;
+	char *place = NULL, *path = NULL;
 
 	if (entry != NULL) {
-		folder = kt_git_path_parent(entry);
-		path = kt_git_path_resolve(git_dir, folder);
+		place = kt_git_path_parent(entry);
+		path = kt_git_path_resolve(git_dir, place);
 	}
-	free(folder);
+	free(place);
 	free(entry);
 	free(file);
 	return path;
@@ -47,6 +47,7 @@ static char *find_registration(const struct kt_repository *repo,
 	struct dirent *entry;
 	char *found = NULL;
 
+	/* Each stream is read by one thread only. NOLINTNEXTLINE(concurrency-mt-unsafe) */
 	while (entries != NULL && found == NULL && (entry = readdir(entries)) != NULL) {
 		if (entry->d_name[0] == '.')
 			continue;

@@ -104,22 +104,20 @@ void kt_memory_store_set_ref(struct kt_store *store, const char *ref, const stru
 	qsort(self->refs, self->refs_len, sizeof *self->refs, compare_refs);
 }
 
-static enum kt_code ref_move(struct kt_store *store, const char *ref, const struct kt_oid *from,
-	const struct kt_oid *to, const char *who, const char *message, struct kt_error *err)
+static enum kt_code ref_move(
+	struct kt_store *store, const struct kt_ref_move *move, struct kt_error *err)
 {
 	struct memory_store *self = self_of(store);
-	const struct held *target = find_object(self, to);
+	const struct held *target = find_object(self, &move->to);
 	struct kt_oid now = {{0}};
 
-	(void)who;
-	(void)message;
 	if (is_failing(self, KT_MEMORY_MOVE, err))
 		return err->code;
-	(void)ref_read(store, ref, &now);
-	if (!kt_oid_equal(&now, from))
-		return kt_error_set(err, KT_E_REF_MOVED, "%s", ref);
+	(void)ref_read(store, move->ref, &now);
+	if (!kt_oid_equal(&now, &move->from))
+		return kt_error_set(err, KT_E_REF_MOVED, "%s", move->ref);
 	KT_BUG_UNLESS(target != NULL && target->is_stored);
-	kt_memory_store_set_ref(store, ref, to);
+	kt_memory_store_set_ref(store, move->ref, &move->to);
 	return is_failing(self, KT_MEMORY_MOVE_AFTERWARDS, err) ? err->code : KT_E_OK;
 }
 

@@ -16,8 +16,6 @@
 
 #include "ipc/child.h"
 
-extern char **environ;
-
 #define OUTPUT_MAX (16U << 20)
 
 static int run(
@@ -36,7 +34,7 @@ static int run(
 	return status.exited ? status.exit_code : 128 + status.signal;
 }
 
-static char *format_command(const char *format, va_list args)
+static KT_PRINTF(1, 0) char *format_command(const char *format, va_list args)
 {
 	struct kt_buffer command = KT_BUFFER_INIT;
 
