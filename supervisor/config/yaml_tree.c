@@ -76,7 +76,7 @@ static void attach(struct builder *builder, struct kt_yaml *node)
 	/* Grown in powers of two: 64 KiB of text can hold 30,000 elements. */
 	if ((parent->len & (parent->len - 1)) == 0)
 		parent->items = kt_realloc_array(parent->items,
-			parent->len == 0 ? 1 : 2 * parent->len, sizeof(*parent->items));
+			parent->len == 0 ? 1 : 2 * parent->len, sizeof(struct kt_yaml *));
 	parent->items[parent->len++] = node;
 }
 
@@ -149,12 +149,12 @@ static int compare_keys(const void *left, const void *right)
  * quadratic. */
 static const struct kt_yaml *find_duplicate(const struct kt_yaml *map)
 {
-	struct kt_yaml **sorted = kt_realloc_array(NULL, map->len, sizeof(*sorted));
+	struct kt_yaml **sorted = kt_realloc_array(NULL, map->len, sizeof(struct kt_yaml *));
 	const struct kt_yaml *found = NULL;
 
 	if (map->len > 0)
-		memcpy(sorted, map->items, map->len * sizeof(*sorted));
-	qsort(sorted, map->len, sizeof(*sorted), compare_keys);
+		memcpy(sorted, map->items, map->len * sizeof(struct kt_yaml *));
+	qsort(sorted, map->len, sizeof(struct kt_yaml *), compare_keys);
 	for (size_t i = 1; i < map->len; i++) {
 		if (strcmp(sorted[i - 1]->key, sorted[i]->key) == 0 &&
 			(found == NULL || sorted[i]->key_line < found->key_line))
@@ -315,20 +315,20 @@ static struct kt_json *scalar_to_json(const struct kt_yaml *node)
 
 struct kt_json *kt_yaml_to_json(const struct kt_yaml *node)
 {
-	struct kt_json *value;
+	struct kt_json *container;
 
 	if (node == NULL)
 		return kt_json_new_null();
 	if (node->kind == KT_YAML_SCALAR)
 		return scalar_to_json(node);
-	value = node->kind == KT_YAML_LIST ? kt_json_new_array() : kt_json_new_object();
+	container = node->kind == KT_YAML_LIST ? kt_json_new_array() : kt_json_new_object();
 	for (size_t i = 0; i < node->len; i++) {
-		struct kt_json *item = kt_yaml_to_json(node->items[i]);
+		struct kt_json *element = kt_yaml_to_json(node->items[i]);
 
 		if (node->kind == KT_YAML_LIST)
-			kt_json_append(value, item);
+			kt_json_append(container, element);
 		else
-			kt_json_set(value, node->items[i]->key, item);
+			kt_json_set(container, node->items[i]->key, element);
 	}
-	return value;
+	return container;
 }

@@ -328,9 +328,10 @@ static enum kt_code files_copy(const char *from, const char *to, struct kt_error
 static enum kt_code move_into_place(
 	struct creation *creation, const char *folder, struct kt_error *err)
 {
-	char *specs = kt_path_join(creation->repo->primary, "kitty-specs");
-	char *from = kt_path_join(creation->staging, folder), *to = kt_path_join(specs, folder);
-	enum kt_code code = kt_folder_make(specs, 0755, err);
+	char *parent = kt_path_join(creation->repo->primary, "kitty-specs");
+	char *from = kt_path_join(creation->staging, folder);
+	char *to = kt_format("%s/%s", parent, folder);
+	enum kt_code code = kt_folder_make(parent, 0755, err);
 
 	if (code == KT_E_OK && rename(from, to) != 0) {
 		if (errno == EXDEV || errno == ENOTEMPTY || errno == EEXIST)
@@ -339,8 +340,8 @@ static enum kt_code move_into_place(
 			code = kt_error_sys(err, kt_error_from_errno(errno), errno, "%s", to);
 	}
 	if (code == KT_E_OK)
-		code = kt_folder_flush(specs, err);
-	free(specs);
+		code = kt_folder_flush(parent, err);
+	free(parent);
 	free(from);
 	free(to);
 	return code;

@@ -16,6 +16,7 @@
 
 #define FOLDER_DEPTH_MAX 16
 
+KT_PRINTF(4, 0)
 static void note(
 	struct kt_buffer *out, const char *path, long line, const char *format, va_list args)
 {

@@ -52,10 +52,10 @@ static void close_from(struct kt_graph *graph, size_t from, size_t *stack)
 		size_t node = stack[--depth];
 
 		for (size_t to = 0; to < graph->len; to++) {
-			if (kt_graph_has(graph, node, to) && !reach[to]) {
-				reach[to] = true;
-				stack[depth++] = to;
-			}
+			if (!kt_graph_has(graph, node, to) || reach[to])
+				continue;
+			reach[to] = true;
+			stack[depth++] = to;
 		}
 	}
 }
@@ -111,34 +111,56 @@ bool kt_graph_sort(const struct kt_graph *graph, size_t *nodes, size_t len)
 	return count == len;
 }
 
+struct search {
+	const struct kt_graph *graph;
+	size_t start;
+	size_t *parent, *queue;
+	bool *seen;
+	size_t head, tail;
+};
+
+static void visit_next(struct search *search)
+{
+	size_t node = search->queue[search->head++];
+
+	for (size_t to = 0; to < search->graph->len; to++) {
+		if (!kt_graph_has(search->graph, node, to) || search->seen[to] ||
+			to == search->start)
+			continue;
+		search->seen[to] = true;
+		search->parent[to] = node;
+		search->queue[search->tail++] = to;
+	}
+}
+
+/* From the node that closes the cycle back to the start, written from the end. */
+static size_t write_cycle(const struct search *search, size_t last, size_t *out)
+{
+	size_t len = 1;
+
+	for (size_t node = last; node != search->start; node = search->parent[node])
+		len++;
+	for (size_t at = len, node = last; node != search->start; node = search->parent[node])
+		out[--at] = node;
+	out[0] = search->start;
+	return len;
+}
+
 size_t kt_graph_cycle(const struct kt_graph *graph, size_t start, size_t *out)
 {
-	size_t *parent = kt_realloc_array(NULL, graph->len, sizeof(*parent));
-	size_t *queue = kt_realloc_array(NULL, graph->len + 1, sizeof(*queue));
-	bool *seen = kt_alloc(graph->len * sizeof(*seen));
-	size_t head = 0, tail = 0, len = 0, last = start;
+	struct search search = {.graph = graph, .start = start};
+	size_t len = 0;
 
-	queue[tail++] = start;
-	while (head < tail && !kt_graph_has(graph, queue[head], start)) {
-		size_t node = queue[head++];
-
-		for (size_t to = 0; to < graph->len; to++) {
-			if (kt_graph_has(graph, node, to) && !seen[to] && to != start) {
-				seen[to] = true;
-				parent[to] = node;
-				queue[tail++] = to;
-			}
-		}
-	}
-	if (head < tail) {
-		for (last = queue[head]; last != start; last = parent[last])
-			len++;
-		for (size_t at = len++, node = queue[head]; node != start; node = parent[node])
-			out[at--] = node;
-		out[0] = start;
-	}
-	free(parent);
-	free(queue);
-	free(seen);
+	search.parent = kt_realloc_array(NULL, graph->len, sizeof(*search.parent));
+	search.queue = kt_realloc_array(NULL, graph->len + 1, sizeof(*search.queue));
+	search.seen = kt_alloc(graph->len * sizeof(*search.seen));
+	search.queue[search.tail++] = start;
+	while (search.head < search.tail && !kt_graph_has(graph, search.queue[search.head], start))
+		visit_next(&search);
+	if (search.head < search.tail)
+		len = write_cycle(&search, search.queue[search.head], out);
+	free(search.parent);
+	free(search.queue);
+	free(search.seen);
 	return len;
 }

@@ -289,28 +289,41 @@ static void check_order(struct computation *computation)
 	}
 }
 
+static bool may_run(const struct kt_graph *graph, const bool *done, size_t wp)
+{
+	for (size_t to = 0; to < graph->len; to++) {
+		if (!done[to] && kt_graph_has(graph, wp, to))
+			return false;
+	}
+	return true;
+}
+
+/* Runs what the lane can run now; how many WPs that was. */
+static size_t run_lane(
+	const struct kt_graph *graph, const struct kt_lane_group *group, size_t *next, bool *done)
+{
+	size_t count = 0;
+
+	while (*next < group->len && may_run(graph, done, group->wps[*next])) {
+		done[group->wps[(*next)++]] = true;
+		count++;
+	}
+	return count;
+}
+
 /* Do all lanes come to their end, each running its WPs in order as dependencies allow? */
 static bool runs_through(const struct computation *computation)
 {
 	const struct kt_drafts *drafts = computation->drafts;
+	const struct kt_lane_set *set = computation->set;
 	bool *done = kt_alloc(drafts->wps_len * sizeof(*done));
-	size_t *next = kt_alloc((computation->set->len + 1) * sizeof(*next));
+	size_t *next = kt_alloc((set->len + 1) * sizeof(*next));
 	size_t count = 0, before;
 
 	do {
 		before = count;
-		for (size_t i = 0; i < computation->set->len; i++) {
-			const struct kt_lane_group *group = &computation->set->groups[i];
-			bool is_free = next[i] < group->len;
-
-			for (size_t to = 0; is_free && to < drafts->wps_len; to++)
-				is_free = done[to] ||
-					  !kt_graph_has(&drafts->graph, group->wps[next[i]], to);
-			if (is_free) {
-				done[group->wps[next[i]++]] = true;
-				count++;
-			}
-		}
+		for (size_t i = 0; i < set->len; i++)
+			count += run_lane(&drafts->graph, &set->groups[i], &next[i], done);
 	} while (count > before);
 	free(done);
 	free(next);

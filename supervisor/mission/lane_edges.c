@@ -59,23 +59,30 @@ static bool has_circle(const struct kt_lane_set *set)
 	return found;
 }
 
+/* One step of depths_by_rounds; has a lane moved? */
+static bool raise_depths(struct kt_lane_set *set)
+{
+	bool has_changed = false;
+
+	for (size_t i = 0; i < set->len * set->len; i++) {
+		struct kt_lane_group *group = &set->groups[i / set->len];
+		long below = set->groups[i % set->len].parallel_group + 1;
+
+		if (!group->depends[i % set->len] || group->parallel_group >= below)
+			continue;
+		group->parallel_group = below;
+		has_changed = true;
+	}
+	return has_changed;
+}
+
 /* Without circles: as many rounds as the longest way has steps. */
 static void depths_by_rounds(struct kt_lane_set *set)
 {
-	bool has_changed = true;
+	bool is_moving = true;
 
-	while (has_changed) {
-		has_changed = false;
-		for (size_t i = 0; i < set->len * set->len; i++) {
-			struct kt_lane_group *group = &set->groups[i / set->len];
-			long below = set->groups[i % set->len].parallel_group + 1;
-
-			if (group->depends[i % set->len] && group->parallel_group < below) {
-				group->parallel_group = below;
-				has_changed = true;
-			}
-		}
-	}
+	while (is_moving)
+		is_moving = raise_depths(set);
 }
 
 #define CIRCLE_LANES_MAX 12 /* walking every path of a tangle takes exponential time */

@@ -44,8 +44,8 @@ struct kt_mission {
 	char *coord_worktree;	/* .worktrees/<slug>-coord */
 	char *run_dir;		/* <common>/kitty/<slug>: holder, socket, logs, quarantine, outbox cursor */
 	char *lock_path;	/* <common>/spec-kitty-locks/<slug>.status.lock */
-	char *coordination_ref; /* refs/heads/<coordination_branch>; NULL without one */
-	bool is_closed;		/* only refs/kitty/closed/<slug> is left */
+	char *coordination_ref; /* refs/heads/<coordination_branch>, or, when is_closed, refs/kitty/closed/<slug>; NULL without one */
+	bool is_closed;		/* only refs/kitty/closed/<slug> is left: readers use coordination_ref as always, writers refuse */
 };
 
 void kt_mission_free(struct kt_mission *mission);

@@ -24,7 +24,7 @@ struct kt_wp {
 	char **owned_files;
 	char **subtasks;
 	char *execution_mode; /* code_change or planning_artifact */
-	char *agent;	      /* NULL: none */
+	char *agent;	      /* the tool's name, without model or role; NULL: none */
 	size_t body_offset;
 };
 
@@ -86,7 +86,9 @@ struct kt_finalize {
  * previous: lanes.json text as committed before (NULL: first time): existing lanes keep their ids and WPs
  * (lane ids are never reassigned); frozen: NULL-terminated WP ids that have left `planned` and may not move lane.
  * now_us: time for computed_at; when the lanes are as before, computed_at of `previous` is kept so that a second run
- * changes nothing. planning_commit: 40 hex of the target tip. Errors: KT_E_TASKS_INVALID (problems filled in *out), KT_E_IO.
+ * changes nothing. planning_commit: 40 hex of the target tip. Errors: KT_E_TASKS_INVALID (*out is given, with problems
+ * and warnings but no files and no plan), KT_E_LANES_INVALID, KT_E_MISSION_NOT_FOUND (no drafts), KT_E_LIMIT, KT_E_IO.
+ * A repeated run keeps computed_at and planning_commit_sha of previous when nothing else differs.
  */
 struct kt_finalize_input {
 	const struct kt_mission *mission;

@@ -65,7 +65,8 @@ static void apply(struct query *query, kt_handle_rule fits)
 	struct kt_catalog *catalog = &query->catalog;
 
 	query->len = 0;
-	query->found = kt_realloc_array(query->found, catalog->len, sizeof(*query->found));
+	query->found =
+		kt_realloc_array(query->found, catalog->len, sizeof(struct kt_catalog_entry *));
 	for (size_t i = 0; i < catalog->len; i++) {
 		if (fits(&catalog->entries[i], query->handle))
 			query->found[query->len++] = &catalog->entries[i];
@@ -260,7 +261,8 @@ static void find_open(struct query *query)
 	struct kt_catalog *catalog = &query->catalog;
 
 	query->len = 0;
-	query->found = kt_realloc_array(query->found, catalog->len, sizeof(*query->found));
+	query->found =
+		kt_realloc_array(query->found, catalog->len, sizeof(struct kt_catalog_entry *));
 	for (size_t i = 0; i < catalog->len; i++) {
 		struct kt_catalog_entry *entry = &catalog->entries[i];
 
