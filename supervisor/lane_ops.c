@@ -13,7 +13,7 @@
 #include "ipc/file.h"
 #include "supervisor/lane_ops_private.h"
 
-enum { PATTERNS_MAX = 64 << 10 };
+#define PATTERNS_MAX (64 << 10)
 
 /* ---- coordination worktree ---------------------------------------------------------------------
  */

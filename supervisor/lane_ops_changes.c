@@ -8,14 +8,14 @@
 
 /* "1 XY sub mH mI mW hH hI path": the fields before the path. */
 enum {
-	FIELD_XY,
-	FIELD_SUB,
-	FIELD_HEAD_MODE,
-	FIELD_INDEX_MODE,
-	FIELD_WORK_MODE,
-	FIELD_HEAD_ID,
-	FIELD_INDEX_ID,
-	FIELD_COUNT
+	KT_FIELD_XY,
+	KT_FIELD_SUB,
+	KT_FIELD_HEAD_MODE,
+	KT_FIELD_INDEX_MODE,
+	KT_FIELD_WORK_MODE,
+	KT_FIELD_HEAD_ID,
+	KT_FIELD_INDEX_ID,
+	KT_FIELD_COUNT
 };
 
 struct span {
@@ -47,11 +47,11 @@ static void put_index_info(
 }
 
 /* Splits the fixed fields; gives the path behind them, or NULL. */
-static const char *split(const char *record, struct span fields[FIELD_COUNT])
+static const char *split(const char *record, struct span fields[KT_FIELD_COUNT])
 {
 	const char *at = record + 2;
 
-	for (size_t i = 0; i < FIELD_COUNT; i++) {
+	for (size_t i = 0; i < KT_FIELD_COUNT; i++) {
 		const char *end = strchr(at, ' ');
 
 		if (end == NULL || end == at)
@@ -59,28 +59,29 @@ static const char *split(const char *record, struct span fields[FIELD_COUNT])
 		fields[i] = (struct span){at, (size_t)(end - at)};
 		at = end + 1;
 	}
-	return *at != '\0' && fields[FIELD_XY].len == 2 && fields[FIELD_SUB].len == 4 ? at : NULL;
+	return *at != '\0' && fields[KT_FIELD_XY].len == 2 && fields[KT_FIELD_SUB].len == 4 ? at
+											    : NULL;
 }
 
 static bool take_tracked(const char *record, struct kt_lane_changes *out)
 {
-	struct span field[FIELD_COUNT] = {{0}};
+	struct span field[KT_FIELD_COUNT] = {{0}};
 	const char *path = split(record, field);
 	char staged = '.', unstaged = '.';
 
 	if (path == NULL)
 		return false;
-	staged = field[FIELD_XY].at[0];
-	unstaged = field[FIELD_XY].at[1];
+	staged = field[KT_FIELD_XY].at[0];
+	unstaged = field[KT_FIELD_XY].at[1];
 	/* A submodule with dirty content but its old commit cannot be recorded from outside. */
-	if (field[FIELD_SUB].at[0] == 'S' && field[FIELD_SUB].at[1] != 'C')
+	if (field[KT_FIELD_SUB].at[0] == 'S' && field[KT_FIELD_SUB].at[1] != 'C')
 		unstaged = '.';
 	if (is_guarded(path)) {
 		if (staged != '.') {
-			put_index_info(&out->unstage, &field[FIELD_HEAD_MODE],
-				&field[FIELD_HEAD_ID], path);
-			put_index_info(&out->restage, &field[FIELD_INDEX_MODE],
-				&field[FIELD_INDEX_ID], path);
+			put_index_info(&out->unstage, &field[KT_FIELD_HEAD_MODE],
+				&field[KT_FIELD_HEAD_ID], path);
+			put_index_info(&out->restage, &field[KT_FIELD_INDEX_MODE],
+				&field[KT_FIELD_INDEX_ID], path);
 		}
 		return true;
 	}

@@ -21,7 +21,10 @@
 #include "supervisor/lane_ops_changes.h"
 #include "supervisor/lane_ops_private.h"
 
-enum { INDEX_MAX = 512 << 20, LOCK_TRIES = 40, LOCK_PAUSE_MS = 50, OUTPUT_TAIL = 400 };
+#define INDEX_MAX (512 << 20)
+#define LOCK_TRIES 40
+#define LOCK_PAUSE_MS 50
+#define OUTPUT_TAIL 400
 
 struct finish {
 	const struct kt_repository *repo;
@@ -227,7 +230,7 @@ static char *author_of(const char *agent)
 
 		if (byte >= ' ' && byte != '<' && byte != '>')
 			kt_buffer_putc(&name, *at);
-		kt_buffer_putc(&mail, is_plain ? *at : '-');
+		kt_buffer_append(&mail, is_plain ? at : "-", 1);
 	}
 	if (strspn(kt_buffer_text(&name), " .,:;\"'\\") == name.len) { /* git would call it empty */
 		kt_buffer_clear(&name);
@@ -247,7 +250,7 @@ static void put_message(const struct kt_lane_finish *wish, struct kt_buffer *out
 	if (wish->wp_title != NULL && wish->wp_title[0] != '\0') {
 		kt_buffer_puts(out, ": ");
 		for (const char *at = wish->wp_title; *at != '\0'; at++)
-			kt_buffer_putc(out, *at == '\n' || *at == '\r' ? ' ' : *at);
+			kt_buffer_append(out, *at == '\n' || *at == '\r' ? " " : at, 1);
 	}
 	kt_buffer_printf(out, "\n\nCommitted by kitty for the agent %s, which left these files.\n",
 		wish->agent);

@@ -11,7 +11,7 @@
 #include "ipc/file.h"
 #include "supervisor/lane_ops_private.h"
 
-enum { RECORD_MAX = 64 << 10 };
+#define RECORD_MAX (64 << 10)
 
 enum kt_code kt_lane_place_find(const struct kt_repository *repo, const struct kt_mission *mission,
 	const char *lane_id, struct kt_lane_place *out, struct kt_error *err)
@@ -80,8 +80,10 @@ enum kt_code kt_lane_place_check(
 	return KT_E_OK;
 }
 
+/* exit_code is written through the call. NOLINTBEGIN(readability-non-const-parameter) */
 enum kt_code kt_lane_git_text(
 	const char *cwd, const char *const *args, char **out, int *exit_code, struct kt_error *err)
+/* NOLINTEND(readability-non-const-parameter) */
 {
 	struct kt_buffer text = KT_BUFFER_INIT;
 	struct kt_git_call call = {.cwd = cwd,

@@ -9,7 +9,9 @@
 #include "ipc/file.h"
 #include "supervisor/lane_ops_private.h"
 
-enum { REFLOG_MAX = 16 << 20, TIPS_MAX = 32, ID_LEN = 40 };
+#define REFLOG_MAX (16 << 20)
+#define TIPS_MAX 32
+#define ID_LEN 40
 
 struct walk {
 	const char *branch;

@@ -19,7 +19,9 @@
 #include "ipc/clock.h"
 #include "ipc/fd.h"
 
-enum { READ_SIZE = 64 << 10, DRAIN_MAX = 4 << 20, AGENT_OOM_SCORE = 500 };
+#define READ_SIZE (64 << 10)
+#define DRAIN_MAX (4 << 20)
+#define AGENT_OOM_SCORE 500
 
 void kt_agent_arm(struct event *event, int64_t delay_ms)
 {

@@ -13,7 +13,8 @@
 #include "ipc/subreaper.h"
 #include "worker/agent.h"
 
-enum { STEP_MS = 20, GIVE_UP_MS = 3000 };
+#define STEP_MS 20
+#define GIVE_UP_MS 3000
 
 struct sweep {
 	int signal_number;

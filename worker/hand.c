@@ -17,7 +17,7 @@
 #include "ipc/child.h"
 #include "ipc/file.h"
 
-enum { SMALL_FILE_MAX = 64 << 10 };
+#define SMALL_FILE_MAX (64 << 10)
 
 /* First line of a small file; gives; NULL when it cannot be read. */
 static char *read_line(const char *path)

@@ -21,7 +21,8 @@
 #include "ipc/message.h"
 #include "ipc/socket.h"
 
-enum { CLIENTS_MAX = 64, PAUSE_MS = 100 };
+#define CLIENTS_MAX 64
+#define PAUSE_US 100000
 
 struct client {
 	struct kt_lane_socket *socket;
@@ -55,6 +56,13 @@ static void drop_hello_timer(struct client *client)
 	client->hello_timer = NULL;
 }
 
+static void release_client(struct client *client)
+{
+	drop_hello_timer(client);
+	kt_channel_free(client->channel);
+	free(client);
+}
+
 static void remove_client(struct client *client)
 {
 	struct kt_lane_socket *socket = client->socket;
@@ -64,9 +72,7 @@ static void remove_client(struct client *client)
 		at = &(*at)->next;
 	*at = client->next;
 	socket->clients_len--;
-	drop_hello_timer(client);
-	kt_channel_free(client->channel);
-	free(client);
+	release_client(client);
 }
 
 static void answer_hello(struct client *client, const struct kt_frame *frame)
@@ -169,7 +175,7 @@ static void add_client(struct kt_lane_socket *socket, int fd)
 /* Out of descriptors, or full: new ones wait in the kernel's queue for a moment. */
 static void pause_listening(struct kt_lane_socket *socket)
 {
-	struct timeval delay = {.tv_usec = PAUSE_MS * 1000};
+	struct timeval delay = {.tv_usec = PAUSE_US};
 
 	(void)event_del(socket->listen_event);
 	KT_BUG_UNLESS(evtimer_add(socket->pause_timer, &delay) == 0);
@@ -204,22 +210,21 @@ static void on_connection(evutil_socket_t listener, short what, void *arg)
 	}
 }
 
-enum kt_code kt_lane_socket_open(struct event_base *base, const char *identity,
-	struct kt_json *hello, const struct kt_lane_socket_callbacks *callbacks, void *arg,
+enum kt_code kt_lane_socket_open(struct event_base *base, const struct kt_lane_socket_spec *spec,
 	struct kt_lane_socket **out, struct kt_error *err)
 {
 	struct kt_lane_socket *socket = kt_alloc(sizeof(*socket));
-	enum kt_code code = kt_socket_listen(identity, &socket->path, &socket->fd, err);
+	enum kt_code code = kt_socket_listen(spec->identity, &socket->path, &socket->fd, err);
 
 	if (code != KT_E_OK) {
-		kt_json_free(hello);
+		kt_json_free(spec->hello);
 		free(socket);
 		return code;
 	}
 	socket->base = base;
-	socket->hello = hello;
-	socket->callbacks = *callbacks;
-	socket->arg = arg;
+	socket->hello = spec->hello;
+	socket->callbacks = spec->callbacks;
+	socket->arg = spec->arg;
 	socket->listen_event =
 		event_new(base, socket->fd, EV_READ | EV_PERSIST, on_connection, socket);
 	socket->pause_timer = evtimer_new(base, on_pause_over, socket);
@@ -236,10 +241,14 @@ const char *kt_lane_socket_path(const struct kt_lane_socket *socket)
 
 void kt_lane_socket_close(struct kt_lane_socket *socket)
 {
+	struct client *next = NULL;
+
 	if (socket == NULL)
 		return;
-	while (socket->clients != NULL)
-		remove_client(socket->clients);
+	for (struct client *at = socket->clients; at != NULL; at = next) {
+		next = at->next;
+		release_client(at);
+	}
 	event_free(socket->listen_event);
 	event_free(socket->pause_timer);
 	kt_fd_close(&socket->fd);

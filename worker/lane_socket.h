@@ -29,11 +29,16 @@ struct kt_lane_socket_callbacks {
 	void (*on_gone)(uint64_t client, void *arg); /* its answers are not wanted any more */
 };
 
-/* Listens. identity: any text that only this lane has. hello (taken): the answer to HELLO. Copies
- * the callbacks. */
-KT_MUST_CHECK enum kt_code kt_lane_socket_open(struct event_base *base, const char *identity,
-	struct kt_json *hello, const struct kt_lane_socket_callbacks *callbacks, void *arg,
-	struct kt_lane_socket **out, struct kt_error *err);
+struct kt_lane_socket_spec {
+	const char *identity;  /* any text that only this lane has */
+	struct kt_json *hello; /* the answer to HELLO; taken, also on failure */
+	struct kt_lane_socket_callbacks callbacks;
+	void *arg;
+};
+
+/* Listens. Gives. */
+KT_MUST_CHECK enum kt_code kt_lane_socket_open(struct event_base *base,
+	const struct kt_lane_socket_spec *spec, struct kt_lane_socket **out, struct kt_error *err);
 const char *kt_lane_socket_path(const struct kt_lane_socket *socket); /* borrowed */
 
 /* Answers; a client that is gone is no error. body is borrowed. */

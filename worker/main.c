@@ -14,18 +14,24 @@ struct arguments {
 	bool wants_help, wants_version;
 };
 
-enum option_kind { OPTION_MISSION, OPTION_LANE, OPTION_CHANNEL, OPTION_HELP, OPTION_VERSION };
+enum kt_option_kind {
+	KT_OPTION_MISSION,
+	KT_OPTION_LANE,
+	KT_OPTION_CHANNEL,
+	KT_OPTION_HELP,
+	KT_OPTION_VERSION
+};
 
 static const struct {
 	const char *name;
-	enum option_kind kind;
+	enum kt_option_kind kind;
 	bool has_value;
 } OPTIONS[] = {
-	{"--mission", OPTION_MISSION, true},
-	{"--lane", OPTION_LANE, true},
-	{"--channel", OPTION_CHANNEL, false},
-	{"--help", OPTION_HELP, false},
-	{"--version", OPTION_VERSION, false},
+	{"--mission", KT_OPTION_MISSION, true},
+	{"--lane", KT_OPTION_LANE, true},
+	{"--channel", KT_OPTION_CHANNEL, false},
+	{"--help", KT_OPTION_HELP, false},
+	{"--version", KT_OPTION_VERSION, false},
 };
 
 static const char USAGE[] =
@@ -41,15 +47,15 @@ static const char USAGE[] =
 	"  --channel          for kitty itself: speak on descriptors 3 and 4\n"
 	"  --version, --help\n";
 
-static void apply(struct arguments *arguments, enum option_kind kind, const char *value)
+static void apply(struct arguments *arguments, enum kt_option_kind kind, const char *value)
 {
-	if (kind == OPTION_MISSION)
+	if (kind == KT_OPTION_MISSION)
 		arguments->options.mission = value;
-	else if (kind == OPTION_LANE)
+	else if (kind == KT_OPTION_LANE)
 		arguments->lane = value;
-	else if (kind == OPTION_CHANNEL)
+	else if (kind == KT_OPTION_CHANNEL)
 		arguments->options.has_channel = true;
-	else if (kind == OPTION_HELP)
+	else if (kind == KT_OPTION_HELP)
 		arguments->wants_help = true;
 	else
 		arguments->wants_version = true;

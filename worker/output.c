@@ -43,7 +43,7 @@ static void rotate(struct kt_output *output)
 		char *newer = i > 1 ? kt_format("%s/%s.%d", output->folder, output->name, i - 1)
 				    : kt_format("%s/%s", output->folder, output->name);
 
-		(void)rename(newer, older);
+		(void)rename(newer, older); /* NOLINT(readability-suspicious-call-argument) */
 		free(older);
 		free(newer);
 	}

@@ -26,7 +26,9 @@
 #include "worker/hand.h"
 #include "worker/worker_private.h"
 
-enum { CHANNEL_IN = 3, CHANNEL_OUT = 4 };
+#define CHANNEL_IN 3
+#define CHANNEL_OUT 4
+#define GRACE_MAX_MS 3600000
 
 /* ---- leaving
  * --------------------------------------------------------------------------------------- */
@@ -196,7 +198,7 @@ static enum kt_code become_ready(
 	take_string(&worker->mission, body, "mission");
 	take_string(&worker->worktree, body, "worktree");
 	take_string(&worker->log_dir, body, "log_dir");
-	if (kt_json_get_int(body, "grace_ms", &grace) && grace >= 0 && grace <= 3600 * 1000)
+	if (kt_json_get_int(body, "grace_ms", &grace) && grace >= 0 && grace <= GRACE_MAX_MS)
 		worker->grace_ms = (int)grace;
 	if (identity == NULL || worker->log_dir == NULL)
 		return kt_error_set(err, KT_E_FRAME_INVALID,

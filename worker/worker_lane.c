@@ -11,7 +11,7 @@
 #include "ipc/message.h"
 #include "worker/worker_private.h"
 
-enum { CLIENT_REQUESTS_MAX = 64 };
+#define CLIENT_REQUESTS_MAX 64
 
 static void refuse(struct kt_worker *worker, const struct kt_lane_call *call, enum kt_code code,
 	const char *why)
@@ -65,15 +65,15 @@ static void on_gone(uint64_t client, void *arg)
 enum kt_code kt_worker_lane_open(
 	struct kt_worker *worker, const char *identity, struct kt_error *err)
 {
-	static const struct kt_lane_socket_callbacks CALLBACKS = {
-		.on_request = on_request, .on_gone = on_gone};
-	struct kt_json *hello = kt_json_new_object();
+	struct kt_lane_socket_spec spec = {.identity = identity,
+		.hello = kt_json_new_object(),
+		.callbacks = {.on_request = on_request, .on_gone = on_gone},
+		.arg = worker};
 
-	kt_json_set_int(hello, "version", KT_PROTOCOL_VERSION);
-	kt_json_set_string(hello, "lane", worker->options->lane);
-	kt_json_set_string(hello, "mission", worker->mission);
-	return kt_lane_socket_open(
-		worker->base, identity, hello, &CALLBACKS, worker, &worker->lane_socket, err);
+	kt_json_set_int(spec.hello, "version", KT_PROTOCOL_VERSION);
+	kt_json_set_string(spec.hello, "lane", worker->options->lane);
+	kt_json_set_string(spec.hello, "mission", worker->mission);
+	return kt_lane_socket_open(worker->base, &spec, &worker->lane_socket, err);
 }
 
 static struct kt_lane_call call_of(const struct kt_request *request)
