@@ -70,7 +70,7 @@ damage P13 'echo x >src/part01.c; git add src/part01.c'
 damage P13 'git config user.name Other'
 damage P13 'echo x >src/part01.c; git stash -q'
 damage P14 'cd .worktrees/$slug-lane-a && mkdir -p $folder && echo x >$folder/status.json && git add --sparse -f $folder/status.json && git commit -q -m smuggled'
-damage P14 'tree=$(git rev-parse "$branch-lane-a^{tree}") && rm -f ".git/objects/$(printf %.2s "$tree")/${tree#??}"'
+damage P14 'printf "%040d\n" 1 >".git/refs/heads/$branch-lane-broken"'
 
 # P9: a process that carries the mission's mark.
 SPEC_KITTY_SUPERVISOR="$slug:1:1" sleep 60 &
