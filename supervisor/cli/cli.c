@@ -40,30 +40,40 @@ static enum kt_code directory_enter(const char *directory, struct kt_error *err)
 struct lead {
 	int next; /* index of the first word of the command */
 	const char *directory;
-	bool version, help, json;
+	bool version, help, json, no_color;
 };
 
 static enum kt_code lead_parse(int argc, char **argv, struct lead *lead, struct kt_error *err)
 {
+	const struct {
+		const char *word, *letter;
+		bool *flag;
+	} flags[] = {
+		{"--version", "-V", &lead->version},
+		{"--help", "-h", &lead->help},
+		{"--json", "--json", &lead->json},
+		{"--no-color", "--no-color", &lead->no_color},
+	};
+	const size_t len = sizeof flags / sizeof flags[0];
+
 	for (lead->next = 1; lead->next < argc && argv[lead->next][0] == '-'; lead->next++) {
 		const char *word = argv[lead->next];
+		size_t i = 0;
 
-		if (strncmp(word, "-C", 2) == 0 && word[2] != '\0')
-			lead->directory = word + 2;
+		while (i < len && strcmp(word, flags[i].word) != 0 &&
+			strcmp(word, flags[i].letter) != 0)
+			i++;
+		if (i < len)
+			*flags[i].flag = true;
 		else if (strcmp(word, "-C") == 0 && lead->next + 1 < argc)
 			lead->directory = argv[++lead->next];
-		else if (strcmp(word, "--version") == 0 || strcmp(word, "-V") == 0)
-			lead->version = true;
-		else if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0)
-			lead->help = true;
-		else if (strcmp(word, "--json") == 0)
-			lead->json = true;
-		else if (strcmp(word, "--no-color") == 0)
-			kt_output_set_colour(false);
+		else if (strncmp(word, "-C", 2) == 0 && word[2] != '\0')
+			lead->directory = word + 2;
 		else
 			return kt_error_set(err, KT_E_USAGE,
 				"`%.60s` is no option that comes before a command", word);
 	}
+	kt_output_set_colour(!lead->no_color);
 	return KT_E_OK;
 }
 
@@ -90,21 +100,36 @@ static int command_run(const struct kt_command_row *row, const struct lead *lead
 	const char *const *argv)
 {
 	struct kt_invocation invocation = {
-		.command = row->command, .path = row->path, .json = lead->json};
+		.command = row->command, .path = row->path, .json = lead->json, .help = lead->help};
 	struct kt_error err = KT_ERROR_INIT;
 	int status = 0;
+	enum kt_code code = kt_invocation_parse(&invocation, argc, argv, &err);
 
-	if (kt_invocation_parse(&invocation, argc, argv, &err) != KT_E_OK)
+	if (invocation.no_color)
+		kt_output_set_colour(false);
+	if (code == KT_E_OK && !invocation.help)
+		code = directory_enter(lead->directory, &err);
+	if (code == KT_E_OK && !invocation.help)
+		code = directory_enter(invocation.directory, &err);
+	if (code != KT_E_OK)
 		status = kt_fail(invocation.json, &err);
 	else if (invocation.help)
 		status = kt_help_command(row->path, row->command);
-	else if (directory_enter(lead->directory, &err) != KT_E_OK ||
-		 directory_enter(invocation.directory, &err) != KT_E_OK)
-		status = kt_fail(invocation.json, &err);
 	else
 		status = row->command->run(&invocation);
 	kt_invocation_release(&invocation);
 	return status;
+}
+
+static const struct kt_command_row version_row = {"version", &kt_command_version, false};
+
+/* `kitty agent mission --help`, and `kitty --help agent`. */
+static bool is_group_help(const struct lead *lead, int argc, size_t words_len, char **words)
+{
+	bool asked = lead->help || (lead->next + (int)words_len < argc &&
+					   strcmp(words[words_len], "--help") == 0);
+
+	return asked && words_len > 0 && kt_command_is_group(words_len, (const char *const *)words);
 }
 
 static int dispatch(int argc, char **argv)
@@ -122,16 +147,13 @@ static int dispatch(int argc, char **argv)
 	while (lead.next + (int)words_len < argc && words[words_len][0] != '-')
 		words_len++;
 	if (lead.version)
-		row = kt_command_find(1, (const char *const[]){"version"}, &used), used = 0;
-	else if (lead.help && words_len == 0)
+		return command_run(&version_row, &lead, argc - lead.next, words);
+	if (lead.help && words_len == 0)
 		return kt_help_overview();
-	else
-		row = kt_command_find(words_len, words, &used);
+	row = kt_command_find(words_len, words, &used);
 	if (row != NULL)
 		return command_run(row, &lead, argc - lead.next - (int)used, words + used);
-	if (words_len > 0 && kt_command_is_group(words_len, words) &&
-		(lead.help || (lead.next + (int)words_len < argc &&
-				      strcmp(words[words_len], "--help") == 0)))
+	if (is_group_help(&lead, argc, words_len, argv + lead.next))
 		return kt_help_group(words_len, words);
 	(void)fail_unknown(words_len, words, &err);
 	return kt_fail(lead.json, &err);

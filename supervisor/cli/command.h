@@ -21,6 +21,7 @@
 
 struct kt_invocation;
 
+/* In the order it is written. NOLINTNEXTLINE(clang-analyzer-optin.performance.Padding) */
 struct kt_option {
 	const char *name;  /* without the dashes */
 	char letter;       /* -f; 0: none */
@@ -73,7 +74,7 @@ struct kt_invocation {
 	size_t given_len;
 	const char *
 		directory; /* -C; NULL: the current one (kt_cli_main has changed into it already) */
-	bool json, help;
+	bool json, help, no_color;
 };
 
 /* Options by name, without dashes. An option that is not in the command's table is a bug. */

@@ -14,11 +14,10 @@
 /* The lane's socket, when this process belongs to an agent of this very mission. */
 static const char *lane_socket(const struct kt_context *context)
 {
-	const char *mission = getenv("SPEC_KITTY_MISSION");
-	const char *path = getenv("SPEC_KITTY_SOCKET");
+	const char *mission = kt_environment_value("SPEC_KITTY_MISSION");
+	const char *path = kt_environment_value("SPEC_KITTY_SOCKET");
 
-	if (mission == NULL || path == NULL || path[0] == '\0' ||
-		strcmp(mission, context->mission->slug) != 0)
+	if (mission == NULL || path == NULL || strcmp(mission, context->mission->slug) != 0)
 		return NULL;
 	return path;
 }

@@ -11,6 +11,13 @@
 #include "ipc/buffer.h"
 #include "supervisor/cli/output.h"
 
+const char *kt_environment_value(const char *name)
+{
+	const char *value = getenv(name); /* NOLINT(concurrency-mt-unsafe): no threads */
+
+	return value == NULL || value[0] == '\0' ? NULL : value;
+}
+
 enum kt_code kt_context_open(struct kt_context *context, struct kt_error *err)
 {
 	enum kt_code code = KT_E_OK;
@@ -37,12 +44,12 @@ static enum kt_code resolve(struct kt_context *context, const char *handle, stru
 enum kt_code kt_context_mission(
 	struct kt_context *context, const char *handle, struct kt_error *err)
 {
-	const char *from_agent = getenv("SPEC_KITTY_MISSION");
+	const char *from_agent = kt_environment_value("SPEC_KITTY_MISSION");
 	enum kt_code code = kt_context_open(context, err);
 
 	if (code != KT_E_OK)
 		return code;
-	if (handle == NULL && from_agent != NULL && from_agent[0] != '\0') {
+	if (handle == NULL && from_agent != NULL) {
 		struct kt_error ignored = KT_ERROR_INIT;
 
 		/* The worktree one stands in says more than the environment does. */

@@ -50,4 +50,7 @@ void kt_context_release(struct kt_context *context);
  * status. */
 int kt_context_fail(const struct kt_context *context, bool json, const struct kt_error *err);
 
+/* A variable of the environment; NULL when it is not set or empty. Borrows. */
+const char *kt_environment_value(const char *name);
+
 #endif

@@ -55,7 +55,7 @@ static void time_format_z(char out[33])
 	kt_time_format(kt_clock_wall_us(), out);
 	offset = strstr(out, "+00:00");
 	if (offset != NULL)
-		(void)strcpy(offset, "Z");
+		memcpy(offset, "Z", sizeof "Z");
 }
 
 struct rows {

@@ -92,14 +92,15 @@ static enum kt_code prompt_write(
 	return code;
 }
 
+#define EXTRA_LEN 5 /* variables that tell the command where it is */
+
 static enum kt_code environment_build(
 	const struct kt_implement *implement, char ***out, struct kt_error *err)
 {
-	enum { COUNT = 5 };
-	const char *path = getenv("PATH");
+	const char *path = kt_environment_value("PATH");
 	char *bin = NULL;
 	char *prompt = NULL;
-	char *extra[COUNT + 1] = {NULL};
+	char *extra[EXTRA_LEN + 1] = {NULL};
 	enum kt_code code = programs_link(implement, &bin, err);
 
 	if (code == KT_E_OK)
@@ -112,7 +113,7 @@ static enum kt_code environment_build(
 		extra[4] = kt_format("SPEC_KITTY_PROMPT=%s", prompt);
 		*out = kt_agent_environment((const char *const *)extra);
 	}
-	for (size_t i = 0; i < COUNT; i++)
+	for (size_t i = 0; i < EXTRA_LEN; i++)
 		free(extra[i]);
 	free(bin);
 	free(prompt);
@@ -210,15 +211,14 @@ static enum kt_status judge(struct kt_implement *implement, const struct kt_chil
 	if (!ended->exited || ended->exit_code != 0) {
 		kt_child_describe(ended, text, sizeof text);
 		*reason = kt_strdup(text);
-	} else if (implement->facts == NULL) {
-		status = KT_STATUS_FOR_REVIEW; /* planning work: people commit it themselves */
-	} else if (kt_lane_commit(implement->context->repo, implement->context->mission, &finish,
+	} else if (implement->facts != NULL &&
+		   kt_lane_commit(implement->context->repo, implement->context->mission, &finish,
 			   &facts, &err) != KT_E_OK) {
 		*reason = kt_format("%s: %s", kt_error_text(err.code), err.detail);
-	} else if (kt_json_get_bool(facts, "has_work", false)) {
-		status = KT_STATUS_FOR_REVIEW;
-	} else {
+	} else if (facts != NULL && !kt_json_get_bool(facts, "has_work", false)) {
 		*reason = kt_strdup("agent exited 0 without work");
+	} else {
+		status = KT_STATUS_FOR_REVIEW; /* planning work has no lane: people commit it */
 	}
 	kt_json_free(facts);
 	return status;

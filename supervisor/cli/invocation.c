@@ -83,6 +83,7 @@ static enum kt_code option_add(struct kt_invocation *invocation, const struct kt
 	if (is_common(option)) {
 		invocation->json |= strcmp(option->name, "json") == 0;
 		invocation->help |= strcmp(option->name, "help") == 0;
+		invocation->no_color |= strcmp(option->name, "no-color") == 0;
 		if (option->value != NULL)
 			invocation->directory = value;
 		return KT_E_OK;
@@ -96,30 +97,39 @@ static enum kt_code option_add(struct kt_invocation *invocation, const struct kt
 	return KT_E_OK;
 }
 
+static const struct kt_option *long_find(
+	const struct kt_invocation *invocation, const char *word, const char **value)
+{
+	const char *equals = strchr(word, '=');
+	size_t len = equals == NULL ? strlen(word) : (size_t)(equals - word);
+	const struct kt_option *option =
+		table_find(invocation->command->options, word + 2, len - 2);
+
+	*value = equals == NULL ? NULL : equals + 1;
+	return option != NULL ? option : table_find(common, word + 2, len - 2);
+}
+
+/* -f, -fVALUE; flags are not bundled. */
+static const struct kt_option *short_find(
+	const struct kt_invocation *invocation, const char *word, const char **value)
+{
+	const struct kt_option *option = letter_find(invocation->command->options, word[1]);
+
+	if (option == NULL)
+		option = letter_find(common, word[1]);
+	*value = word[2] == '\0' ? NULL : word + 2;
+	return option != NULL && option->value == NULL && *value != NULL ? NULL : option;
+}
+
 /* One word that starts with a dash; *i moves on when it takes the next word as its value. */
 static enum kt_code option_parse(struct kt_invocation *invocation, int argc,
 	const char *const *argv, int *i, struct kt_error *err)
 {
 	const char *word = argv[*i];
-	const char *equals = word[1] == '-' ? strchr(word, '=') : NULL;
-	size_t len = equals == NULL ? strlen(word) : (size_t)(equals - word);
-	const struct kt_option *option = NULL;
-	const char *value = equals == NULL ? NULL : equals + 1;
+	const char *value = NULL;
+	const struct kt_option *option = word[1] == '-' ? long_find(invocation, word, &value)
+							: short_find(invocation, word, &value);
 
-	if (word[1] == '-') {
-		option = table_find(invocation->command->options, word + 2, len - 2);
-		if (option == NULL)
-			option = table_find(common, word + 2, len - 2);
-	} else {
-		option = letter_find(invocation->command->options, word[1]);
-		if (option == NULL)
-			option = letter_find(common, word[1]);
-		if (option != NULL && word[2] != '\0') {
-			if (option->value == NULL)
-				return unknown_option(invocation, word, err);
-			value = word + 2;
-		}
-	}
 	if (option == NULL)
 		return unknown_option(invocation, word, err);
 	if (option->value == NULL && value != NULL)

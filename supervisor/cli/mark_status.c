@@ -83,38 +83,51 @@ static struct kt_json *delta_of(struct kt_json *deltas, const char *wp_id)
 }
 
 static const char *actor_of(
-	const struct kt_invocation *invocation, const struct kt_view *view, const char *wp_id)
+	const struct kt_invocation *invocation, const struct kt_reducer *state, const char *wp_id)
 {
 	const char *agent = kt_invocation_value(invocation, "agent");
-	struct kt_wp_state state = {0};
+	struct kt_wp_state wp = {0};
 
 	if (agent != NULL)
 		return agent;
-	if (kt_reducer_wp(view->state, wp_id, &state) && state.claim_actor != NULL)
-		return state.claim_actor;
+	if (kt_reducer_wp(state, wp_id, &wp) && wp.claim_actor != NULL)
+		return wp.claim_actor;
 	return KT_OPERATOR;
 }
 
-static enum kt_code request_build(const struct kt_invocation *invocation,
-	const struct kt_view *view, struct kt_json *request, struct kt_error *err)
+/* The subtasks by work package: WP -> {"subtasks": {id: status}}. */
+static enum kt_code deltas_build(const struct kt_invocation *invocation, const struct kt_plan *plan,
+	struct kt_json *deltas, struct kt_error *err)
 {
 	const char *wp_id = kt_invocation_value(invocation, "wp");
-	struct kt_json *deltas = kt_json_new_object();
 	enum kt_status status = KT_STATUS_NONE;
 	enum kt_code code = state_parse(kt_invocation_value(invocation, "status"), &status, err);
 
 	for (size_t i = 0; i < invocation->arguments_len && code == KT_E_OK; i++) {
 		const struct kt_wp *owner = NULL;
 
-		code = owner_find(view->plan, invocation->arguments[i], wp_id, &owner, err);
+		code = owner_find(plan, invocation->arguments[i], wp_id, &owner, err);
 		if (code == KT_E_OK && owner != NULL)
 			kt_json_set_string(kt_json_get(delta_of(deltas, owner->id), "subtasks"),
 				invocation->arguments[i], kt_status_name(status));
 	}
+	return code;
+}
+
+static enum kt_code request_build(const struct kt_invocation *invocation,
+	const struct kt_view *view, struct kt_json *request, struct kt_error *err)
+{
+	struct kt_json *deltas = kt_json_new_object();
+	enum kt_code code = KT_E_OK;
+
+	if (view->plan == NULL)
+		code = kt_error_set(err, KT_E_MISSION_NOT_FINALIZED, "no work packages yet");
+	else
+		code = deltas_build(invocation, view->plan, deltas, err);
 	for (const struct kt_json *delta = kt_json_first(deltas); delta != NULL && code == KT_E_OK;
 		delta = kt_json_next(delta))
 		(void)kt_request_add_annotation(request, kt_json_key(delta),
-			actor_of(invocation, view, kt_json_key(delta)), kt_json_copy(delta));
+			actor_of(invocation, view->state, kt_json_key(delta)), kt_json_copy(delta));
 	kt_json_free(deltas);
 	return code;
 }
@@ -131,8 +144,6 @@ static int run(struct kt_invocation *invocation)
 
 	if (code == KT_E_OK)
 		code = kt_view_load(context.repo, context.mission, &view, &err);
-	if (code == KT_E_OK && view->plan == NULL)
-		code = kt_error_set(&err, KT_E_MISSION_NOT_FINALIZED, "%s", context.mission->slug);
 	if (code == KT_E_OK)
 		code = request_build(invocation, view, request, &err);
 	if (code != KT_E_OK)

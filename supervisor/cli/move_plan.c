@@ -18,7 +18,7 @@
 /* The way forward; a move along it writes a row for each step. */
 static const enum kt_status forward[] = {KT_STATUS_PLANNED, KT_STATUS_CLAIMED,
 	KT_STATUS_IN_PROGRESS, KT_STATUS_FOR_REVIEW, KT_STATUS_IN_REVIEW, KT_STATUS_APPROVED};
-enum { FORWARD_LEN = sizeof forward / sizeof forward[0] };
+#define FORWARD_LEN (int)(sizeof forward / sizeof forward[0])
 
 static int forward_index(enum kt_status status)
 {

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "ipc/buffer.h"
+#include "supervisor/cli/context.h"
 
 static bool colour_allowed = true;
 
@@ -93,10 +94,9 @@ void kt_output_set_colour(bool allowed)
 
 bool kt_output_has_colour(void)
 {
-	const char *no_colour = getenv("NO_COLOR");
+	const char *no_colour = kt_environment_value("NO_COLOR");
 
-	return colour_allowed && (no_colour == NULL || no_colour[0] == '\0') &&
-	       isatty(STDOUT_FILENO);
+	return colour_allowed && (no_colour == NULL) && isatty(STDOUT_FILENO);
 }
 
 int kt_output_finish(int status)

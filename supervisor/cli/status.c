@@ -16,7 +16,7 @@
 #include "supervisor/report.h"
 #include "supervisor/transaction/reader.h"
 
-enum { ANSWER_TIMEOUT_MS = 5000 };
+#define ANSWER_TIMEOUT_MS 5000
 
 static const struct kt_option options[] = {
 	KT_OPTION_MISSION,

@@ -17,10 +17,10 @@
 #include "supervisor/transaction/reader.h"
 #include "supervisor/transaction/writer.h"
 
-enum {
-	APPEND_TIMEOUT_MS = 600000, /* a queue of requests, each with a hook at its deadline */
-	HOLDER_CHECK_MS = 250       /* how often a waiting command looks for a supervisor */
-};
+/* A queue of requests, each with a hook at its deadline. */
+#define APPEND_TIMEOUT_MS 600000
+/* How often a waiting command looks for a supervisor. */
+#define HOLDER_CHECK_MS 250
 
 /* Ids that a repetition can name. The writer makes its own when it is in this process. */
 static void event_ids_mint(struct kt_json *request)
@@ -112,10 +112,10 @@ static bool writer_drive(const struct kt_context *context, struct kt_writer *wri
 /* An agent that outlives its supervisor is still its lane. */
 static const char *lane_of_agent(const struct kt_context *context)
 {
-	const char *mission = getenv("SPEC_KITTY_MISSION");
-	const char *lane = getenv("SPEC_KITTY_LANE");
+	const char *mission = kt_environment_value("SPEC_KITTY_MISSION");
+	const char *lane = kt_environment_value("SPEC_KITTY_LANE");
 
-	if (mission == NULL || lane == NULL || getenv("SPEC_KITTY_SOCKET") == NULL ||
+	if (mission == NULL || lane == NULL || kt_environment_value("SPEC_KITTY_SOCKET") == NULL ||
 		strcmp(mission, context->mission->slug) != 0)
 		return NULL;
 	return lane;
@@ -158,9 +158,9 @@ static enum kt_code write_here(struct kt_context *context, const struct kt_json 
 
 static enum kt_code hook_check(struct kt_error *err)
 {
-	const char *in_hook = getenv("SPEC_KITTY_IN_HOOK");
+	const char *in_hook = kt_environment_value("SPEC_KITTY_IN_HOOK");
 
-	if (in_hook == NULL || in_hook[0] == '\0')
+	if (in_hook == NULL)
 		return KT_E_OK;
 	return kt_error_set(err, KT_E_HOOK_REENTRY,
 		"this process runs inside a hook of a bookkeeping commit (pid %.20s)", in_hook);
