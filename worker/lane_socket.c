@@ -7,6 +7,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/time.h>
 #include <unistd.h>
 
@@ -39,6 +40,7 @@ struct kt_lane_socket {
 	void *arg;
 	struct kt_json *hello;
 	char *path;
+	struct stat file; /* as we made it */
 	int fd;
 	struct event *listen_event, *pause_timer;
 	struct client *clients;
@@ -221,6 +223,7 @@ enum kt_code kt_lane_socket_open(struct event_base *base, const struct kt_lane_s
 		free(socket);
 		return code;
 	}
+	(void)stat(socket->path, &socket->file);
 	socket->base = base;
 	socket->hello = spec->hello;
 	socket->callbacks = spec->callbacks;
@@ -239,6 +242,16 @@ const char *kt_lane_socket_path(const struct kt_lane_socket *socket)
 	return socket->path;
 }
 
+/* The next worker of this lane may have put its own socket there already. */
+static void remove_file(const struct kt_lane_socket *socket)
+{
+	struct stat now = {0};
+
+	if (stat(socket->path, &now) == 0 && now.st_ino == socket->file.st_ino &&
+		now.st_dev == socket->file.st_dev)
+		(void)unlink(socket->path);
+}
+
 void kt_lane_socket_close(struct kt_lane_socket *socket)
 {
 	struct client *next = NULL;
@@ -251,8 +264,8 @@ void kt_lane_socket_close(struct kt_lane_socket *socket)
 	}
 	event_free(socket->listen_event);
 	event_free(socket->pause_timer);
+	remove_file(socket); /* before the close: an inode in use is not given to another file */
 	kt_fd_close(&socket->fd);
-	(void)unlink(socket->path);
 	kt_json_free(socket->hello);
 	free(socket->path);
 	free(socket);

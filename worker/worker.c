@@ -5,12 +5,12 @@
  */
 #include "worker/worker.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <event2/event.h>
@@ -200,9 +200,11 @@ static enum kt_code become_ready(
 	take_string(&worker->log_dir, body, "log_dir");
 	if (kt_json_get_int(body, "grace_ms", &grace) && grace >= 0 && grace <= GRACE_MAX_MS)
 		worker->grace_ms = (int)grace;
-	if (identity == NULL || worker->log_dir == NULL)
-		return kt_error_set(err, KT_E_FRAME_INVALID,
-			"the supervisor's answer names no lane_socket or log_dir");
+	if (worker->log_dir == NULL)
+		return kt_error_set(
+			err, KT_E_FRAME_INVALID, "the supervisor's answer names no log_dir");
+	if (identity == NULL) /* no other lane has this folder, in any repository */
+		identity = worker->log_dir;
 	(void)evtimer_del(worker->hello_timer);
 	worker->state = KT_WORKER_READY;
 	return kt_worker_lane_open(worker, identity, err);
@@ -282,10 +284,14 @@ static enum kt_code connect_by_hand(struct kt_worker *worker, int *fd, struct kt
 
 static enum kt_code check_channel(struct kt_error *err)
 {
+	struct stat facts = {0};
+
 	for (int fd = CHANNEL_IN; fd <= CHANNEL_OUT; fd++)
-		if (fcntl(fd, F_SETFD, FD_CLOEXEC) != 0)
-			return kt_error_sys(err, KT_E_USAGE, errno,
-				"--channel is for kitty itself: descriptor %d", fd);
+		if (fstat(fd, &facts) != 0 ||
+			!(S_ISFIFO(facts.st_mode) || S_ISSOCK(facts.st_mode)) ||
+			fcntl(fd, F_SETFD, FD_CLOEXEC) != 0)
+			return kt_error_set(err, KT_E_USAGE,
+				"--channel is for kitty itself: descriptor %d is no pipe", fd);
 	/* Only a back-up: the end of the connection is what counts. */
 	(void)prctl(PR_SET_PDEATHSIG, (unsigned long)SIGTERM, 0UL, 0UL, 0UL);
 	return KT_E_OK;
