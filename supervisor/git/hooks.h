@@ -46,7 +46,9 @@ KT_MUST_CHECK enum kt_code kt_hook_start(const struct kt_hooks *hooks,
 	const struct kt_hook_call *call, struct kt_child *out, struct kt_error *err);
 
 /* A private index file holding the worktree's HEAD tree with `changes` on top: what the hook's
- * commit would be. Written to `path` (made anew). Used as GIT_INDEX_FILE. */
+ * commit would be. Written to `path` (made anew). Used as GIT_INDEX_FILE. The
+ * entries' blobs must be stored before (kt_commit_barrier), or the hook's own git cannot read them.
+ * Blocks on one git child. */
 struct kt_store;
 struct kt_index_entry;
 KT_MUST_CHECK enum kt_code kt_private_index_write(struct kt_store *store, const char *worktree,

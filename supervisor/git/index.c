@@ -287,10 +287,19 @@ enum kt_code kt_index_matches(struct kt_store *store, const char *worktree,
 enum kt_code kt_worktree_sync(const char *worktree, const struct kt_oid *from,
 	const struct kt_oid *to, struct kt_error *err)
 {
+	static const char *const refresh[] = {"update-index", "-q", "--refresh", NULL};
 	struct kt_oid_text old_text = kt_oid_format(from), new_text = kt_oid_format(to);
 	const char *const args[] = {"read-tree", "-m", "-u", old_text.text, new_text.text, NULL};
-	struct kt_git_call call = {.cwd = worktree, .args = args};
+	int ignored = 0;
+	struct kt_git_call call = {.cwd = worktree, .args = refresh, .exit_code = &ignored};
+	enum kt_code code = kt_git_run(&call, err);
 
+	/* read-tree compares stat data only: a file rewritten with the same bytes must not look
+	 * edited. */
+	if (code != KT_E_OK)
+		return code;
+	call.args = args;
+	call.exit_code = NULL;
 	return kt_git_run(&call, err);
 }
 

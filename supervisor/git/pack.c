@@ -14,6 +14,7 @@
 #include <unistd.h>
 #include <zlib.h>
 
+#include "ipc/clock.h"
 #include "supervisor/git/deflate.h"
 #include "supervisor/git/files.h"
 #include "supervisor/git/refs.h"
@@ -287,15 +288,28 @@ static int write_temporary(const char *path, const struct kt_buffer *bytes)
 	return failure;
 }
 
+/* Not the pid: in a container the next process has the same one, and the leftovers of a killed one
+ * are there. */
+static void name_uniquely(char out[17])
+{
+	unsigned char bytes[8];
+
+	kt_random_bytes(bytes, sizeof bytes);
+	for (size_t i = 0; i < sizeof bytes; i++)
+		(void)snprintf(out + 2 * i, 3, "%02x", bytes[i]);
+}
+
 enum kt_code kt_pack_write(const struct kt_pack *pack, const char *objects, struct kt_error *err)
 {
-	static unsigned serial;
+	char unique[17];
 	char *folder = kt_format("%s/pack", objects);
 	char *packed = file_path(pack, objects, "pack"), *index = file_path(pack, objects, "idx");
-	char *new_pack = kt_format("%s/tmp_pack_kitty_%ld_%u", folder, (long)getpid(), ++serial);
-	char *new_index = kt_format("%s/tmp_idx_kitty_%ld_%u", folder, (long)getpid(), serial);
+	char *new_pack, *new_index;
 	int failure = kt_git_folder_make(folder);
 
+	name_uniquely(unique);
+	new_pack = kt_format("%s/tmp_pack_kitty_%s", folder, unique);
+	new_index = kt_format("%s/tmp_idx_kitty_%s", folder, unique);
 	if (failure == 0)
 		failure = write_temporary(new_pack, &pack->pack);
 	if (failure == 0)

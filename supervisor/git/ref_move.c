@@ -187,16 +187,18 @@ enum kt_code kt_refs_move(
 	char *folder = kt_git_path_parent(lock);
 	bool is_ours = true;
 	enum kt_code code;
-	int fd = -1, failure;
+	int fd = -1, failure = 0;
 
 	if (!kt_refs_name_is_good(move->ref)) {
 		code = kt_error_set(err, KT_E_GIT_FAILED, "'%s' is no full ref name", move->ref);
 		goto out;
 	}
-	failure = kt_git_folder_make(folder);
-	if (failure == 0) {
-		fd = take_lock(lock);
-		failure = fd < 0 ? errno : 0;
+	/* git removes empty folders of refs: one may vanish between the two calls. */
+	for (int tries = 0; tries == 0 || (failure == ENOENT && tries < 5); tries++) {
+		failure = kt_git_folder_make(folder);
+		fd = failure == 0 ? take_lock(lock) : -1;
+		if (failure == 0 && fd < 0)
+			failure = errno;
 	}
 	if (failure == EEXIST) {
 		code = kt_error_set(err, KT_E_REF_LOCKED, "%s exists", lock);

@@ -194,7 +194,9 @@ static void a_two_tree_read_brings_the_worktree_along(void **state)
 	struct kt_oid before = it->tip;
 
 	commit_files(it, entries);
-	free(kt_sandbox_run(it->box, "git show HEAD~1:%s >%s && rm %s && echo mine >a/b/file9",
+	free(kt_sandbox_run(it->box,
+		"git show HEAD~1:%s >%s && touch -d yesterday kitty-specs/m/* && rm %s && echo "
+		"mine >a/b/file9",
 		log_path, log_path, fresh_path));
 	assert_int_equal(kt_worktree_sync(it->box->repo, &before, &it->tip, &it->err), KT_E_OK);
 	kt_sandbox_expect(it->box, " M a/b/file9", "git status --porcelain");
