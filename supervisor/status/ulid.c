@@ -156,6 +156,17 @@ static bool read_offset(const char **text, int64_t *seconds)
 	return hours >= 0 && minutes >= 0;
 }
 
+static bool is_in_range(const int64_t part[6])
+{
+	static const int smallest[6] = {0, 1, 1, 0, 0, 0};
+	static const int greatest[6] = {9999, 12, 31, 23, 59, 60}; /* leap seconds exist */
+
+	for (int i = 0; i < 6; i++)
+		if (part[i] < smallest[i] || part[i] > greatest[i])
+			return false;
+	return true;
+}
+
 bool kt_time_parse(const char *text, int64_t *microseconds)
 {
 	int64_t part[6], fraction = 0, offset = 0;
@@ -168,8 +179,7 @@ bool kt_time_parse(const char *text, int64_t *microseconds)
 			return false;
 	}
 	fraction = read_fraction(&text);
-	if (!read_offset(&text, &offset) || *text != '\0' || part[1] < 1 || part[1] > 12 ||
-		part[2] < 1 || part[2] > 31)
+	if (!read_offset(&text, &offset) || *text != '\0' || !is_in_range(part))
 		return false;
 	*microseconds = (days_from_civil(part[0], part[1], part[2]) * 86400 + part[3] * 3600 +
 				part[4] * 60 + part[5] - offset) *
