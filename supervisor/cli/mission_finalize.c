@@ -169,7 +169,7 @@ static void report_text(const struct kt_finalization *f, const struct kt_json *o
 			f->context->mission->slug);
 		return;
 	}
-	kt_print("%zu work packages in %zu lanes:\n", f->plan->plan->wps_len,
+	kt_print("work packages: %zu, lanes: %zu\n", f->plan->plan->wps_len,
 		f->plan->plan->lanes->len);
 	lanes_print(f->plan->plan->lanes);
 	kt_print("committed %.12s on %s (%zu files, %zu newly seeded)\n",

@@ -17,6 +17,7 @@ for vector in "$KITTY_SOURCE"/tests/vectors/reducer/vec-*; do
 	count=$((count + 1))
 	[ "$count" -ge 20 ] && break
 done
+[ "$count" -ge 20 ] || fail "only $count vectors were compared"
 
 folder=$BOX/mission
 mkdir "$folder"
