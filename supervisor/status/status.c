@@ -47,21 +47,32 @@ enum kt_status kt_status_from_name(const char *name)
 	return KT_STATUS_NONE;
 }
 
+static char to_lower(char letter)
+{
+	static const char upper[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ";
+	static const char lower[] = "abcdefghijklmnopqrstuvwxyz";
+	const char *at = strchr(upper, letter);
+
+	if (at == NULL)
+		return letter;
+	return lower[at - upper];
+}
+
 enum kt_status kt_status_from_input(const char *name)
 {
+	static const char blanks[] = " \t\r\n\v\f";
 	char text[NAME_MAX_LEN];
 	size_t len = 0;
 
 	if (name == NULL)
 		return KT_STATUS_NONE;
-	name += strspn(name, " \t\r\n");
-	while (name[len] != '\0' && strchr(" \t\r\n", name[len]) == NULL && len < sizeof text - 1) {
-		text[len] = name[len] >= 'A' && name[len] <= 'Z' ? (char)(name[len] - 'A' + 'a')
-								 : name[len];
+	name += strspn(name, blanks);
+	while (name[len] != '\0' && strchr(blanks, name[len]) == NULL && len < sizeof text - 1) {
+		text[len] = to_lower(name[len]);
 		len++;
 	}
 	text[len] = '\0';
-	if (name[len + strspn(name + len, " \t\r\n")] != '\0')
+	if (name[len + strspn(name + len, blanks)] != '\0')
 		return KT_STATUS_NONE;
 	return strcmp(text, "doing") == 0 ? KT_STATUS_IN_PROGRESS : kt_status_from_name(text);
 }
