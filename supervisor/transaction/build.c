@@ -60,6 +60,8 @@ static size_t add_status_changes(
 	changes[1] = (struct kt_change){.path = mission->snapshot_path,
 		.bytes = kt_buffer_text(&writer->new_snapshot),
 		.len = writer->new_snapshot.len};
+	if (writer->built > 0 || writer->has_snapshot)
+		changes[1].previous = &writer->new_snapshot_blob;
 	return 2;
 }
 

@@ -3,6 +3,7 @@
  * coordination tip again (architecture.md, 3.2). One rule: the ref decides. What is cut off goes to
  * quarantine first; edited history is refused.
  */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -238,9 +239,33 @@ static enum kt_code heal_index(struct kt_writer *writer, struct kt_error *err)
 		return KT_E_OK;
 	code = kt_index_matches(
 		writer->store, mission->coord_worktree, entries, len, &matches, err);
-	if (code == KT_E_OK && !matches)
+	if (code != KT_E_OK || matches)
+		return code;
+	/* The index is about to be locked: whoever finds the lock of a dead healer must know it. */
+	writer->new_tip = writer->tip;
+	code = kt_intent_write(writer, err);
+	if (code == KT_E_OK)
 		code = kt_index_update(writer->store, mission->coord_worktree, entries, len, err);
+	kt_intent_clear(writer);
 	return code;
+}
+
+/* Half-written copies of a killed writer: ours by name, and nobody else writes in this folder while
+ * we hold the lock. */
+static void sweep(const char *folder)
+{
+	DIR *entries = opendir(folder);
+	struct dirent *entry = NULL;
+
+	while (entries != NULL && (entry = readdir(entries)) != NULL) {
+		size_t len = strlen(entry->d_name);
+
+		if (strncmp(entry->d_name, "status.", 7) == 0 && len > 4 &&
+			strcmp(entry->d_name + len - 4, ".tmp") == 0)
+			(void)unlinkat(dirfd(entries), entry->d_name, 0);
+	}
+	if (entries != NULL)
+		(void)closedir(entries);
 }
 
 static enum kt_code heal(struct kt_writer *writer, const struct kt_oid *tip, struct kt_error *err)
@@ -250,8 +275,10 @@ static enum kt_code heal(struct kt_writer *writer, const struct kt_oid *tip, str
 
 	if (code == KT_E_OK && (writer->has_log || writer->has_snapshot))
 		code = kt_folder_make(folder, 0755, err);
-	if (code == KT_E_OK)
+	if (code == KT_E_OK) {
+		sweep(folder);
 		code = heal_log(writer, err);
+	}
 	if (code == KT_E_OK)
 		code = heal_snapshot(writer, err);
 	if (code == KT_E_OK)

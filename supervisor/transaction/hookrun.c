@@ -99,6 +99,17 @@ static enum kt_code write_inputs(
 	return code;
 }
 
+/* A killed writer's private index and git's lock on it: ours alone, and we hold the mission's lock.
+ */
+static void remove_leftovers(const char *index_path)
+{
+	char *lock = kt_format("%s.lock", index_path);
+
+	(void)unlink(index_path);
+	(void)unlink(lock);
+	free(lock);
+}
+
 static enum kt_code stage(struct kt_writer *writer, struct kt_error *err)
 {
 	struct pending *pending = judged(writer);
@@ -112,6 +123,7 @@ static enum kt_code stage(struct kt_writer *writer, struct kt_error *err)
 	free(writer->message_path);
 	writer->index_path = kt_path_join(writer->worktree_git_dir, "kitty-hook-index");
 	writer->message_path = kt_path_join(writer->worktree_git_dir, "COMMIT_EDITMSG");
+	remove_leftovers(writer->index_path);
 	code = kt_working_log_append(
 		writer, writer->log.len, pending->rows.data, pending->rows.len, err);
 	if (code == KT_E_OK)

@@ -4,6 +4,7 @@
 #include "supervisor/transaction/subprocess.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -12,9 +13,14 @@
 #include <kitty/limits.h>
 
 #include "ipc/clock.h"
+#include "ipc/fd.h"
 #include "ipc/file.h"
 
-enum { OUTPUT_MAX = 16 << 20, LOOK_EVERY_MS = 250 };
+enum {
+	OUTPUT_MAX = 16 << 20,
+	LOOK_EVERY_MS = 250,
+	GRACE_MS = 1000 /* a deadline that others wait for: from TERM to KILL */
+};
 
 enum kt_code kt_subprocess_prepare(struct kt_subprocess *process, struct kt_error *err)
 {
@@ -58,13 +64,17 @@ bool kt_subprocess_poll(struct kt_subprocess *process, struct kt_child_status *s
 {
 	int64_t now = kt_clock_monotonic_ms();
 
+	/* Its leader may have obeyed, while the rest of the group did not. Before the reaping, as
+	 * long as the group's number is certainly ours. */
+	if (process->kill_at_ms != 0 && kt_fd_wait(process->child.pidfd, POLLIN, 0))
+		kt_child_signal(&process->child, SIGKILL, true);
 	if (kt_child_reap(&process->child, status)) {
 		status->timed_out = process->has_timed_out;
 		return true;
 	}
 	if (process->kill_at_ms == 0 && (now >= process->deadline_ms || is_too_loud(process))) {
 		process->has_timed_out = true;
-		process->kill_at_ms = now + KT_AGENT_GRACE_MS;
+		process->kill_at_ms = now + GRACE_MS;
 		kt_child_signal(&process->child, SIGTERM, true);
 	} else if (process->kill_at_ms != 0 && now >= process->kill_at_ms) {
 		kt_child_signal(&process->child, SIGKILL, true);
