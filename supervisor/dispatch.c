@@ -1,0 +1,532 @@
+/*
+ * Who may send what, and the answers. Runs in the supervisor. Identity comes from the channel and
+ * from the peer's process, never from a message.
+ */
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <kitty/limits.h>
+
+#include "ipc/buffer.h"
+#include "ipc/log.h"
+#include "ipc/message.h"
+#include "supervisor/report.h"
+#include "supervisor/supervisor_private.h"
+#include "supervisor/transaction/request.h"
+
+/* One request: from a connection, or from an agent's kitty through its worker. */
+struct call {
+	struct kt_supervisor *supervisor;
+	uint64_t peer;           /* serial; 0: through a worker */
+	struct kt_lane_run *run; /* through a worker: its lane */
+	uint64_t worker;         /* serial of that worker */
+	const char *lane;        /* whose lane it is; NULL: none */
+	unsigned type;
+	uint64_t request_id;
+	struct kt_json *body; /* borrowed from the frame; NULL once kept */
+};
+
+/* ---- answers ---- */
+
+static void answer_worker(const struct call *call, const struct kt_json *body)
+{
+	struct kt_json *wrapped = NULL;
+	struct kt_error err = KT_ERROR_INIT;
+
+	if (call->run->channel == NULL || call->run->worker_serial != call->worker)
+		return;
+	wrapped = kt_json_new_object();
+	kt_json_set_int(wrapped, "type", kt_message_answer_of(call->type));
+	kt_json_set(wrapped, "body", kt_json_copy(body));
+	if (kt_channel_send(call->run->channel, KT_MSG_LANE_ANSWER, call->request_id, wrapped,
+		    &err) != KT_E_OK)
+		kt_channel_send_error(
+			call->run->channel, KT_MSG_LANE_ANSWER, call->request_id, &err);
+	kt_json_free(wrapped);
+}
+
+static void answer_peer(const struct call *call, const struct kt_json *body)
+{
+	struct kt_peer *peer = kt_peer_find(call->supervisor, call->peer);
+	unsigned type = kt_message_answer_of(call->type);
+	struct kt_error err = KT_ERROR_INIT;
+
+	if (peer == NULL)
+		return;
+	kt_peer_count(peer, -1);
+	if (kt_channel_send(peer->channel, type, call->request_id, body, &err) != KT_E_OK)
+		kt_channel_send_error(peer->channel, type, call->request_id, &err);
+}
+
+static void answer(const struct call *call, const struct kt_json *body)
+{
+	if (call->run != NULL)
+		answer_worker(call, body);
+	else
+		answer_peer(call, body);
+}
+
+static void answer_error(const struct call *call, const struct kt_error *err)
+{
+	struct kt_json *body = kt_message_error_encode(err);
+
+	answer(call, body);
+	kt_json_free(body);
+}
+
+/* ---- APPEND ---- */
+
+static void on_appended(const struct kt_json *outcome, void *arg)
+{
+	struct call *call = arg;
+
+	answer(call, outcome);
+	free(call);
+}
+
+static void do_append(struct call *call)
+{
+	struct call *kept = NULL;
+	struct kt_json *request = NULL;
+	struct kt_error err = KT_ERROR_INIT;
+
+	if (call->lane != NULL && kt_json_get(call->body, "files") != NULL) {
+		(void)kt_error_set(&err, KT_E_INVALID_ARGUMENT, "a lane commits no planning files");
+		answer_error(call, &err);
+		return;
+	}
+	kept = kt_alloc(sizeof *kept);
+	*kept = *call;
+	kept->body = NULL;
+	kept->lane = NULL;
+	request = kt_json_copy(call->body);
+	kt_json_remove(request, "lane");
+	kt_sup_submit(call->supervisor, request, call->lane, on_appended, kept);
+}
+
+/* ---- STATUS, PS, REPORT ---- */
+
+struct kt_json *kt_sup_live(const struct kt_supervisor *supervisor)
+{
+	struct kt_json *live = kt_json_new_object();
+	struct kt_json *self = kt_json_new_object();
+	struct kt_json *lanes = kt_json_new_array();
+
+	kt_json_set_int(self, "pid", getpid());
+	kt_json_set_int(self, "start_time", (int64_t)kt_process_start_time(getpid()));
+	kt_json_set_string(self, "command", "kitty launch");
+	kt_json_set_int(self, "since", supervisor->started_us / 1000000);
+	kt_json_set_string(self, "mission", supervisor->launch->mission->slug);
+	kt_json_set_bool(self, "stopping", supervisor->is_stopping);
+	kt_json_set_int(self, "watchers", (int64_t)kt_publisher_watchers(supervisor->publisher));
+	kt_json_set_int(self, "commits", (int64_t)kt_writer_commits(supervisor->writer));
+	for (size_t i = 0; i < supervisor->lanes_len; i++)
+		if (supervisor->lanes[i]->is_selected ||
+			supervisor->lanes[i]->lane.state != KT_LANE_STOPPED)
+			kt_json_append(lanes, kt_lane_run_json(supervisor->lanes[i]));
+	kt_json_set(live, "supervisor", self);
+	kt_json_set(live, "lanes", lanes);
+	return live;
+}
+
+struct kt_json *kt_sup_report(const struct kt_supervisor *supervisor)
+{
+	struct kt_json *live = kt_sup_live(supervisor);
+	struct kt_json *report = kt_report_build(supervisor->launch->mission, supervisor->plan,
+		kt_writer_state(supervisor->writer), kt_writer_tip(supervisor->writer), live);
+
+	kt_json_free(live);
+	return report;
+}
+
+static void do_status(struct call *call)
+{
+	struct kt_json *report = kt_sup_report(call->supervisor);
+
+	answer(call, report);
+	kt_json_free(report);
+}
+
+static void do_ps(struct call *call)
+{
+	struct kt_json *live = kt_sup_live(call->supervisor);
+
+	answer(call, live);
+	kt_json_free(live);
+}
+
+static void do_report(struct call *call)
+{
+	struct kt_json *facts = kt_json_new_object();
+	const struct kt_lane_run *run =
+		call->lane == NULL ? NULL : kt_sup_lane_find(call->supervisor, call->lane);
+
+	kt_json_set_string(facts, "mission", call->supervisor->launch->mission->slug);
+	kt_json_set_string(facts, "lane", call->lane);
+	kt_json_set_string(facts, "wp", run == NULL ? NULL : run->job.wp_id);
+	kt_json_set_string(facts, "agent", run == NULL ? NULL : run->job.actor);
+	kt_json_set_string(facts, "branch", run == NULL ? NULL : run->branch);
+	kt_json_set_string(facts, "worktree", run == NULL ? NULL : run->worktree);
+	kt_json_set_int(facts, "attempt", run == NULL ? 0 : run->job.attempt);
+	answer(call, facts);
+	kt_json_free(facts);
+}
+
+/* ---- WATCH ---- */
+
+static void do_watch(struct call *call)
+{
+	struct kt_supervisor *supervisor = call->supervisor;
+	struct kt_peer *peer = kt_peer_find(supervisor, call->peer);
+	const char *since = kt_json_get_string(call->body, "since");
+	struct kt_json *body = NULL;
+	struct kt_error err = KT_ERROR_INIT;
+	size_t from = 0;
+	size_t len = 0;
+	int64_t seq = -1;
+
+	if (peer == NULL)
+		return;
+	(void)kt_writer_log(supervisor->writer, &from);
+	if (kt_json_get_int(call->body, "seq", &seq) && seq >= 0 && (size_t)seq < from)
+		from = (size_t)seq;
+	if (since != NULL) {
+		if (!kt_reducer_find_event(
+			    kt_writer_state(supervisor->writer), since, &from, &len)) {
+			(void)kt_error_set(
+				&err, KT_E_INVALID_ARGUMENT, "the log holds no event %.40s", since);
+			answer_error(call, &err);
+			return;
+		}
+		from += len;
+	}
+	body = kt_json_new_object();
+	kt_json_set_string(body, "tip", kt_oid_format(kt_writer_tip(supervisor->writer)).text);
+	kt_json_set(body, "snapshot",
+		kt_json_get_bool(call->body, "snapshot", false) ? kt_sup_report(supervisor)
+								: kt_json_new_null());
+	kt_json_set_string(body, "last_event_id",
+		kt_reducer_max_event_id(kt_writer_state(supervisor->writer)));
+	kt_json_set_int(body, "seq", (int64_t)from);
+	answer(call, body);
+	kt_json_free(body);
+	kt_publisher_remove(supervisor->publisher, peer);
+	kt_publisher_add(supervisor->publisher, peer, from);
+}
+
+/* ---- STOP ---- */
+
+static bool has_lane(const struct call *call, const char *text, struct kt_error *err)
+{
+	char *id = text == NULL ? NULL : kt_lane_id_parse(text);
+	struct kt_lane_run *run = id == NULL ? NULL : kt_sup_lane_find(call->supervisor, id);
+
+	free(id);
+	if (run == NULL) {
+		(void)kt_error_set(err, KT_E_LANE_NOT_FOUND, "`%.40s`", text == NULL ? "" : text);
+		return false;
+	}
+	return true;
+}
+
+static void do_stop(struct call *call)
+{
+	struct kt_supervisor *supervisor = call->supervisor;
+	struct kt_peer *peer = kt_peer_find(supervisor, call->peer);
+	const struct kt_json *lanes = kt_json_get(call->body, "lanes");
+	struct kt_error err = KT_ERROR_INIT;
+
+	if (peer == NULL)
+		return;
+	for (const struct kt_json *at = kt_json_first(lanes); at != NULL; at = kt_json_next(at))
+		if (!has_lane(call, kt_json_string(at), &err)) {
+			answer_error(call, &err);
+			return;
+		}
+	peer->waits_for_stop = true;
+	peer->stop_id = call->request_id;
+	kt_json_free(peer->stop_lanes);
+	peer->stop_lanes = kt_json_size(lanes) == 0 ? NULL : kt_json_copy(lanes);
+	if (peer->stop_lanes == NULL) {
+		supervisor->is_stop_by_command = !supervisor->is_stopping;
+		kt_supervisor_stop(supervisor, 0);
+		return;
+	}
+	for (const struct kt_json *at = kt_json_first(lanes); at != NULL; at = kt_json_next(at)) {
+		char *id = kt_lane_id_parse(kt_json_string(at));
+		struct kt_lane_run *run = kt_sup_lane_find(supervisor, id);
+
+		kt_supervisor_say(supervisor, run, "stopped by an operator");
+		kt_lane_run_hold(run, NULL);
+		kt_lane_run_input(run, KT_LANE_IN_STOP);
+		free(id);
+	}
+}
+
+static bool are_stopped(const struct kt_supervisor *supervisor, const struct kt_json *lanes)
+{
+	for (const struct kt_json *at = kt_json_first(lanes); at != NULL; at = kt_json_next(at)) {
+		char *id = kt_lane_id_parse(kt_json_string(at));
+		const struct kt_lane_run *run = kt_sup_lane_find(supervisor, id);
+		bool is_stopped = run == NULL || (run->lane.state == KT_LANE_STOPPED &&
+							 run->job.phase == KT_JOB_NONE);
+
+		free(id);
+		if (!is_stopped)
+			return false;
+	}
+	return true;
+}
+
+void kt_dispatch_stopped(struct kt_supervisor *supervisor, bool is_over)
+{
+	for (struct kt_peer *peer = supervisor->peers; peer != NULL; peer = peer->next) {
+		struct call call = {.supervisor = supervisor,
+			.peer = peer->serial,
+			.type = KT_MSG_STOP_REQUEST,
+			.request_id = peer->stop_id};
+		struct kt_json *body = NULL;
+
+		if (peer->is_closing || !peer->waits_for_stop ||
+			(!is_over && (peer->stop_lanes == NULL ||
+					     !are_stopped(supervisor, peer->stop_lanes))))
+			continue;
+		peer->waits_for_stop = false;
+		body = kt_json_new_object();
+		kt_json_set_string(body, "result", "success");
+		kt_json_set_int(body, "pid", getpid());
+		kt_json_set(body, "lanes",
+			peer->stop_lanes == NULL ? kt_json_new_null()
+						 : kt_json_copy(peer->stop_lanes));
+		answer(&call, body);
+		kt_json_free(body);
+	}
+}
+
+/* ---- CLAIM_LANE ---- */
+
+static char **argv_copy(const struct kt_json *list)
+{
+	char **argv = kt_realloc_array(NULL, kt_json_size(list) + 1, sizeof *argv);
+	size_t len = 0;
+
+	for (const struct kt_json *at = kt_json_first(list); at != NULL; at = kt_json_next(at))
+		if (kt_json_string(at) != NULL)
+			argv[len++] = kt_strdup(kt_json_string(at));
+	argv[len] = NULL;
+	return argv;
+}
+
+static enum kt_code claim_check(
+	const struct call *call, struct kt_lane_run **out, struct kt_error *err)
+{
+	const char *text = kt_json_get_string(call->body, "lane");
+	char *id = text == NULL ? NULL : kt_lane_id_parse(text);
+	struct kt_lane_run *run = id == NULL ? NULL : kt_sup_lane_find(call->supervisor, id);
+
+	free(id);
+	if (run == NULL)
+		return kt_error_set(err, KT_E_LANE_NOT_FOUND, "`%.40s`", text == NULL ? "" : text);
+	if (call->supervisor->is_stopping)
+		return kt_error_set(err, KT_E_SUPERVISOR_STOPPING, "%s",
+			call->supervisor->launch->mission->slug);
+	if (kt_json_size(kt_json_get(call->body, "argv")) == 0)
+		return kt_error_set(err, KT_E_INVALID_ARGUMENT, "argv of %s is empty", run->id);
+	if (run->lane.state != KT_LANE_STOPPED || run->job.phase != KT_JOB_NONE)
+		return kt_error_set(err, KT_E_LANE_TAKEN, "%s is %s", run->id,
+			kt_lane_state_name(run->lane.state));
+	*out = run;
+	return KT_E_OK;
+}
+
+/* The lane's worktree is made before the worker is told that the lane is its own. */
+static void on_hand_prepared(const struct kt_json *facts, const struct kt_error *err, void *arg)
+{
+	struct call *call = arg;
+	struct kt_peer *peer = kt_peer_find(call->supervisor, call->peer);
+	struct kt_lane_run *run = peer == NULL ? NULL : peer->is_worker_of;
+	struct kt_json *body = NULL;
+	char *log_dir = NULL;
+
+	(void)facts;
+	if (run == NULL) {
+		free(call);
+		return;
+	}
+	if (err != NULL) {
+		answer_error(call, err);
+		kt_peer_close(peer);
+		free(call);
+		return;
+	}
+	log_dir = kt_format("%s/logs/%s", run->supervisor->launch->mission->run_dir, run->id);
+	body = kt_json_new_object();
+	kt_json_set_int(body, "version", KT_PROTOCOL_VERSION);
+	kt_json_set_string(body, "lane", run->id);
+	kt_json_set_string(body, "mission", run->supervisor->launch->mission->slug);
+	kt_json_set_string(body, "worktree", run->worktree);
+	kt_json_set_string(body, "log_dir", log_dir);
+	kt_json_set_int(body, "grace_ms", run->supervisor->launch->config->agent_grace_ms);
+	answer(call, body);
+	run->channel = peer->channel;
+	run->has_hello = true;
+	kt_lane_run_input(run, KT_LANE_IN_HELLO);
+	kt_json_free(body);
+	free(log_dir);
+	free(call);
+}
+
+static void do_claim_lane(struct call *call)
+{
+	struct kt_supervisor *supervisor = call->supervisor;
+	struct kt_peer *peer = kt_peer_find(supervisor, call->peer);
+	struct kt_lane_run *run = NULL;
+	struct call *kept = NULL;
+	const char *args[] = {"lane-prepare", "--mission", supervisor->launch->mission->slug,
+		"--lane", NULL, NULL};
+	struct kt_error err = KT_ERROR_INIT;
+
+	if (claim_check(call, &run, &err) != KT_E_OK || peer == NULL) {
+		answer_error(call, &err);
+		return;
+	}
+	run->hand_argv = argv_copy(kt_json_get(call->body, "argv"));
+	run->peer = peer;
+	run->is_held = false;
+	run->worker_pid = peer->pid;
+	run->worker_start_time = kt_process_start_time(peer->pid);
+	run->worker_serial = peer->serial;
+	peer->is_worker_of = run;
+	kt_lane_run_input(run, KT_LANE_IN_ADOPT);
+	kt_supervisor_say(
+		supervisor, run, "taken by a worker started by hand, pid %ld", (long)peer->pid);
+	kept = kt_alloc(sizeof *kept);
+	*kept = *call;
+	kept->body = NULL;
+	kept->lane = NULL;
+	args[4] = run->id;
+	kt_helper_start(&supervisor->helpers, args, KT_GIT_TIMEOUT_MS, on_hand_prepared, kept);
+}
+
+/* ---- HELLO ---- */
+
+static void do_hello(struct call *call)
+{
+	static const struct {
+		const char *name;
+		enum kt_role role;
+	} roles[] = {{"client", KT_ROLE_CLIENT}, {"watcher", KT_ROLE_WATCHER},
+		{"worker", KT_ROLE_WORKER}, {"lane", KT_ROLE_CLIENT}};
+	struct kt_peer *peer = kt_peer_find(call->supervisor, call->peer);
+	const char *wanted = kt_json_get_string(call->body, "role");
+	const char *slug = call->supervisor->launch->mission->slug;
+	struct kt_json *body = NULL;
+	struct kt_error err = KT_ERROR_INIT;
+	int64_t version = 0;
+
+	if (peer == NULL)
+		return;
+	if (!kt_json_get_int(call->body, "version", &version) || version != KT_PROTOCOL_VERSION) {
+		(void)kt_error_set(&err, KT_E_PROTOCOL_VERSION, "this supervisor speaks version %d",
+			KT_PROTOCOL_VERSION);
+		answer_error(call, &err);
+		return;
+	}
+	for (size_t i = 0; i < sizeof roles / sizeof roles[0]; i++)
+		if (wanted != NULL && strcmp(roles[i].name, wanted) == 0)
+			peer->role = roles[i].role;
+	if (peer->role == KT_ROLE_NEW) {
+		(void)kt_error_set(&err, KT_E_MESSAGE_UNEXPECTED, "role `%.40s`",
+			wanted == NULL ? "" : wanted);
+		answer_error(call, &err);
+		return;
+	}
+	body = kt_json_new_object();
+	kt_json_set_int(body, "version", KT_PROTOCOL_VERSION);
+	kt_json_set_string(body, "mission", slug);
+	kt_json_set_string(body, "lane", peer->lane);
+	kt_json_set_int(body, "pid", getpid());
+	kt_json_set_int(body, "start_time", (int64_t)kt_process_start_time(getpid()));
+	answer(call, body);
+	kt_json_free(body);
+}
+
+/* ---- the table ---- */
+
+static const struct {
+	unsigned message;
+	unsigned roles;
+	bool from_lane; /* also a process of a lane */
+	void (*handle)(struct call *call);
+} permits[] = {
+	{KT_MSG_HELLO_REQUEST, KT_ROLE_NEW, true, do_hello},
+	{KT_MSG_APPEND_REQUEST, KT_ROLE_CLIENT | KT_ROLE_LANE, true, do_append},
+	{KT_MSG_STATUS_REQUEST, KT_ROLE_CLIENT | KT_ROLE_WATCHER | KT_ROLE_LANE, true, do_status},
+	{KT_MSG_PS_REQUEST, KT_ROLE_CLIENT | KT_ROLE_WATCHER | KT_ROLE_LANE, true, do_ps},
+	{KT_MSG_REPORT_REQUEST, KT_ROLE_CLIENT | KT_ROLE_LANE, true, do_report},
+	{KT_MSG_WATCH_REQUEST, KT_ROLE_CLIENT | KT_ROLE_WATCHER, false, do_watch},
+	{KT_MSG_STOP_REQUEST, KT_ROLE_CLIENT, false, do_stop},
+	{KT_MSG_CLAIM_LANE_REQUEST, KT_ROLE_WORKER, false, do_claim_lane},
+};
+
+static void call_handle(struct call *call, unsigned role)
+{
+	struct kt_error err = KT_ERROR_INIT;
+
+	for (size_t i = 0; i < sizeof permits / sizeof permits[0]; i++)
+		if (permits[i].message == call->type && (permits[i].roles & role) != 0 &&
+			(permits[i].from_lane || call->lane == NULL)) {
+			permits[i].handle(call);
+			return;
+		}
+	(void)kt_error_set(&err, KT_E_MESSAGE_UNEXPECTED, "%s%s", kt_message_name(call->type),
+		call->lane == NULL ? "" : " from a lane");
+	answer_error(call, &err);
+}
+
+void kt_dispatch_peer(struct kt_peer *peer, struct kt_frame *frame)
+{
+	struct call call = {
+		.supervisor = peer->supervisor,
+		.peer = peer->serial,
+		.lane = peer->lane,
+		.type = frame->type,
+		.request_id = frame->request_id,
+		.body = frame->body,
+	};
+
+	if (!kt_message_is_request(frame->type)) {
+		kt_log(KT_LOG_WARN, "pid %ld sent %s", (long)peer->pid,
+			kt_message_name(frame->type));
+		kt_peer_close(peer);
+		return;
+	}
+	kt_peer_count(peer, 1);
+	call_handle(&call, peer->role);
+}
+
+void kt_dispatch_lane(struct kt_lane_run *run, struct kt_frame *frame)
+{
+	struct call call = {
+		.supervisor = run->supervisor,
+		.run = run,
+		.worker = run->worker_serial,
+		.lane = run->id,
+		.request_id = frame->request_id,
+	};
+	int64_t type = 0;
+
+	if (!kt_json_get_int(frame->body, "type", &type) || type <= 0 || type > UINT16_MAX ||
+		!kt_message_is_request((unsigned)type) || type == KT_MSG_HELLO_REQUEST) {
+		struct kt_error err = KT_ERROR_INIT;
+
+		(void)kt_error_set(
+			&err, KT_E_MESSAGE_UNEXPECTED, "%lld from %s", (long long)type, run->id);
+		kt_channel_send_error(run->channel, KT_MSG_LANE_ANSWER, frame->request_id, &err);
+		return;
+	}
+	call.type = (unsigned)type;
+	call.body = kt_json_get(frame->body, "body");
+	call_handle(&call, KT_ROLE_LANE);
+}
