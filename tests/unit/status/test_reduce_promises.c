@@ -324,32 +324,6 @@ static void expect_error(struct kt_reducer *reducer, const char *text, const cha
 		fail_msg("'%s' does not hold '%s'", err.detail, detail);
 }
 
-static void no_rows_give_the_empty_snapshot(void **state)
-{
-	const struct kt_snapshot_identity identity = {"12", "software-dev"};
-	struct kt_reducer *reducer = kt_reducer_new();
-	struct kt_buffer text = KT_BUFFER_INIT;
-
-	(void)state;
-	feed(reducer, "", 0);
-	feed_text(reducer, "\n\r\n  \n");
-	kt_reducer_snapshot(reducer, &identity, &text);
-	assert_string_equal(kt_buffer_text(&text),
-		"{\n  \"event_count\": 0,\n  \"last_event_id\": null,\n"
-		"  \"materialized_at\": \"\",\n  \"mission_number\": \"12\",\n"
-		"  \"mission_slug\": \"\",\n  \"mission_type\": \"software-dev\",\n"
-		"  \"summary\": {\n    \"approved\": 0,\n    \"blocked\": 0,\n"
-		"    \"canceled\": 0,\n    \"claimed\": 0,\n    \"done\": 0,\n"
-		"    \"for_review\": 0,\n    \"in_progress\": 0,\n    \"in_review\": 0,\n"
-		"    \"planned\": 0\n  },\n  \"work_packages\": {}\n}\n");
-	assert_int_equal(kt_reducer_rows(reducer), 0);
-	assert_null(kt_reducer_max_at(reducer));
-	assert_null(kt_reducer_max_event_id(reducer));
-	kt_buffer_release(&text);
-	kt_reducer_free(reducer);
-	kt_reducer_free(NULL);
-}
-
 static void a_failing_piece_leaves_nothing_and_names_its_line(void **state)
 {
 	struct kt_reducer *reducer = kt_reducer_new();
@@ -462,46 +436,12 @@ static void the_greatest_time_is_not_always_the_greatest_text(void **state)
 	kt_reducer_free(reducer);
 }
 
-static void identity_comes_from_meta_and_the_number_else_from_the_slug(void **state)
-{
-	static const struct {
-		const char *meta, *number, *type;
-	} rows[] = {
-		{"{\"mission_number\": 7, \"mission_type\": \" research \"}", "7", "research"},
-		{"{\"mission_number\": \"012\"}", "12", ""},
-		{"{\"mission_number\": \"000\", \"mission_type\": 3}", "0", ""},
-		{"{\"mission_number\": null}", "", ""},
-		{"{\"mission_number\": \"\"}", "", ""},
-		{"{\"mission_number\": \"pending\"}", "", ""},
-		{"{\"mission_number\": true}", "", ""},
-		{"[]", "", ""},
-	};
-	char number[32];
-	char type[128];
-
-	(void)state;
-	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-		struct kt_json *meta = NULL;
-		struct kt_error err = KT_ERROR_INIT;
-
-		assert_int_equal(
-			kt_json_parse(rows[i].meta, strlen(rows[i].meta), 0, &meta, &err), KT_E_OK);
-		kt_snapshot_identity_from_meta(meta, number, type);
-		assert_string_equal(number, rows[i].number);
-		assert_string_equal(type, rows[i].type);
-		kt_json_free(meta);
-	}
-	kt_snapshot_identity_from_meta(NULL, number, type);
-	assert_string_equal(number, "");
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(row_by_row_equals_a_full_reduction_after_each_row),
 		cmocka_unit_test(any_division_into_pieces_gives_the_same_state),
 		cmocka_unit_test(nested_undo_leaves_no_trace),
-		cmocka_unit_test(no_rows_give_the_empty_snapshot),
 		cmocka_unit_test(a_failing_piece_leaves_nothing_and_names_its_line),
 		cmocka_unit_test(line_ends_of_windows_and_a_missing_last_one_are_read),
 		cmocka_unit_test(
@@ -509,7 +449,6 @@ int main(void)
 		cmocka_unit_test(
 			a_release_hides_even_a_later_claim_until_an_annotation_sets_it_again),
 		cmocka_unit_test(the_greatest_time_is_not_always_the_greatest_text),
-		cmocka_unit_test(identity_comes_from_meta_and_the_number_else_from_the_slug),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
