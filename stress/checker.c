@@ -78,8 +78,9 @@ static void check_worktree(const struct kt_workspace *workspace, struct kt_verdi
 		struct kt_buffer working = KT_BUFFER_INIT;
 		char *name = kt_format("%s:%s", workspace->branch, paths[i]);
 		char *path = kt_format("%s/%s", workspace->worktree, paths[i]);
-		bool is_there = kt_run_read_file(path, &working);
-		KT_RUN_OUT(workspace->repo, &committed, "git", "cat-file", "blob", name);
+		bool is_there =
+			kt_run_read_file(path, &working) &&
+			KT_TRY(workspace->repo, &committed, "git", "cat-file", "blob", name) == 0;
 		kt_verdict_expect(verdicts, KT_P3,
 			is_there && working.len == committed.len &&
 				memcmp(kt_buffer_text(&working), kt_buffer_text(&committed),

@@ -263,7 +263,11 @@ void kt_workspace_photograph(const char *repo, const char *folder)
 
 	copy_file(repo, ".git/HEAD", folder, "HEAD");
 	copy_file(repo, ".git/index", folder, "index");
-	copy_file(repo, ".git/config", folder, "config");
+	/* `git sparse-checkout` in a lane sets this one key, which README and CHANGELOG name. */
+	KT_RUN_OUT(repo, &text, "sh", "-c",
+		"git config --local --list | grep -v '^extensions[.]worktreeconfig=true$'");
+	write_text(folder, "config", &text);
+	kt_buffer_clear(&text);
 	/* Every ref but those that the mission makes: its branch, its lanes' branches, its own
 	 * namespace. */
 	KT_RUN_OUT(repo, &text, "sh", "-c",
