@@ -13,6 +13,7 @@
 #include "supervisor/cli/submit.h"
 #include "supervisor/cli/write.h"
 #include "supervisor/lane_ops.h"
+#include "supervisor/transaction/reader.h"
 #include "supervisor/transaction/request.h"
 
 static const struct kt_option options[] = {
@@ -125,14 +126,20 @@ static bool is_planning(const struct kt_implement *implement)
 static enum kt_code lane_ready(struct kt_implement *implement, struct kt_error *err)
 {
 	struct kt_context *context = implement->context;
-	bool created = false;
+	bool created = false, was_made = false;
 	enum kt_code code = KT_E_OK;
 
 	if (is_planning(implement)) {
 		implement->worktree = kt_strdup(context->repo->primary);
 		return KT_E_OK;
 	}
+	/* Asked first: a worktree that appears meanwhile was not missing. */
+	was_made = kt_coordination_was_made(context->mission);
 	code = kt_coordination_prepare(context->repo, context->mission, &created, err);
+	if (code == KT_E_OK && created && was_made)
+		kt_print_notice("warning: the coordination worktree was missing; it is made again "
+				"from %s",
+			context->mission->coordination_branch);
 	if (code == KT_E_OK)
 		code = kt_lane_prepare(context->repo, context->mission, implement->lane->id,
 			&implement->facts, err);

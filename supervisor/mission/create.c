@@ -366,6 +366,7 @@ static void list_files(const char *folder, struct kt_list *files)
 static enum kt_code complete(struct creation *creation, const struct existing *existing,
 	struct kt_list *files, bool *branch_created, struct kt_error *err)
 {
+	struct kt_list guards = KT_LIST_INIT;
 	bool is_placed = has_draft(creation, existing->folder);
 	enum kt_code code = KT_E_OK;
 
@@ -375,6 +376,10 @@ static enum kt_code complete(struct creation *creation, const struct existing *e
 		code = stage(creation, id, kt_clock_wall_us(), existing->folder, err);
 		free(id);
 	}
+	/* The mission's worktrees must not get into a commit of the user's. */
+	if (code == KT_E_OK)
+		code = kt_project_guard(creation->repo, &guards, err);
+	kt_list_release(&guards);
 	if (code == KT_E_OK && !existing->has_branch) {
 		code = branch_make(creation, existing->folder, err);
 		*branch_created = code == KT_E_OK;

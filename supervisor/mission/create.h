@@ -7,6 +7,8 @@
 
 #include "supervisor/mission/mission.h"
 
+struct kt_list;
+
 struct kt_mission_request {
 	const char *slug; /* the human one */
 	const char *friendly_name, *purpose_tldr, *purpose_context, *target_branch; /* NULL: defaults */
@@ -29,5 +31,10 @@ void kt_mission_made_release(struct kt_mission_made *made);
 /* kitty init: config.yaml, info/exclude, info/attributes. Idempotent; reports what it changed (NULL-terminated, gives). */
 KT_MUST_CHECK enum kt_code kt_project_init(
 	const struct kt_repository *repo, char ***changed, struct kt_error *err);
+
+/* The lines of info/exclude and info/attributes alone, which a mission needs also where nobody ran kitty init. Under the
+ * repository's lock; adds the paths it changed to the list. */
+KT_MUST_CHECK enum kt_code kt_project_guard(
+	const struct kt_repository *repo, struct kt_list *changed, struct kt_error *err);
 
 #endif

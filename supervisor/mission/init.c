@@ -85,6 +85,20 @@ static enum kt_code config_add(
 	return code;
 }
 
+enum kt_code kt_project_guard(
+	const struct kt_repository *repo, struct kt_list *changed, struct kt_error *err)
+{
+	enum kt_code code = KT_E_OK;
+
+	for (size_t i = 0; i < sizeof(info_lines) / sizeof(info_lines[0]) && code == KT_E_OK; i++) {
+		char *path = kt_path_join(repo->common_dir, info_lines[i][0]);
+
+		code = line_add(path, info_lines[i][1], changed, err);
+		free(path);
+	}
+	return code;
+}
+
 enum kt_code kt_project_init(
 	const struct kt_repository *repo, char ***changed, struct kt_error *err)
 {
@@ -95,12 +109,8 @@ enum kt_code kt_project_init(
 	if (code != KT_E_OK)
 		return code;
 	code = config_add(repo, &list, err);
-	for (size_t i = 0; i < sizeof(info_lines) / sizeof(info_lines[0]) && code == KT_E_OK; i++) {
-		char *path = kt_path_join(repo->common_dir, info_lines[i][0]);
-
-		code = line_add(path, info_lines[i][1], &list, err);
-		free(path);
-	}
+	if (code == KT_E_OK)
+		code = kt_project_guard(repo, &list, err);
 	kt_repository_unlock(lock);
 	if (code == KT_E_OK)
 		*changed = kt_list_take(&list);

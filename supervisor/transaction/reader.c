@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "ipc/buffer.h"
+#include "ipc/file.h"
 
 static enum kt_code read_ref(struct kt_store *store, const struct kt_mission *mission,
 	struct kt_oid *tip, struct kt_error *err)
@@ -118,4 +119,13 @@ void kt_view_free(struct kt_view *view)
 	free(view->log);
 	free(view->snapshot);
 	free(view);
+}
+
+bool kt_coordination_was_made(const struct kt_mission *mission)
+{
+	char *path = kt_path_join(mission->run_dir, "synced");
+	bool was_made = kt_file_exists(path);
+
+	free(path);
+	return was_made;
 }

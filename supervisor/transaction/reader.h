@@ -29,4 +29,8 @@ KT_MUST_CHECK enum kt_code kt_view_load(const struct kt_repository *repo,
 	const struct kt_mission *mission, struct kt_view **out, struct kt_error *err);
 void kt_view_free(struct kt_view *view);
 
+/* Has this repository had the mission's coordination worktree before? If it is missing then,
+ * somebody took it away. */
+bool kt_coordination_was_made(const struct kt_mission *mission);
+
 #endif
