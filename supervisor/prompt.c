@@ -67,16 +67,16 @@ static void rules_append(const struct kt_prompt *prompt, struct kt_buffer *out)
 	strings_append("subtasks", prompt->wp->subtasks, ", ", out);
 	kt_buffer_puts(out,
 		"\n## Commands you may use here\n\n"
-		"- `kitty agent tasks status`: what state everything is in\n"
-		"- `kitty agent tasks mark-status TASK --status done`: a subtask is done\n");
+		"- `kitty agent tasks status`: what state everything is in\n");
 	kt_buffer_printf(out,
+		"- `kitty agent tasks mark-status TASK --wp %s --status done`: a subtask is done\n"
 		"- `kitty agent tasks move-task %s --to blocked --reason \"...\"`: you need "
 		"somebody's help\n"
 		"- `kitty agent tasks move-task %s --to for_review`: the work is ready to be "
 		"reviewed\n"
 		"\nWhen you exit with status 0 and there is work, kitty commits what is left in "
 		"the folder and moves %s to for_review by itself.\n\n",
-		prompt->wp->id, prompt->wp->id, prompt->wp->id);
+		prompt->wp->id, prompt->wp->id, prompt->wp->id, prompt->wp->id);
 }
 
 /* "acceptance" in a heading, whatever its case. */

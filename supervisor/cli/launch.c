@@ -225,8 +225,12 @@ static enum kt_code detached_start(const struct kt_invocation *invocation, int l
 	char *ready = kt_format("%s=%d", READY_NAME, READY_FD);
 	char **environment = environment_again(ready);
 	enum kt_code code = KT_E_OK;
+	char program[4096];
+	ssize_t len = 0;
 
-	spec.path = "/proc/self/exe";
+	len = readlink("/proc/self/exe", program, sizeof program - 1);
+	program[len > 0 ? len : 0] = '\0';
+	spec.path = program;
 	spec.argv = argv;
 	spec.envp = (const char *const *)environment;
 	spec.stdout_fd = spec.stderr_fd = log_fd;
