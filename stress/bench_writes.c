@@ -183,32 +183,6 @@ static void bench_transaction(struct lab *lab)
 		.limit = 250});
 }
 
-/* A whole command that the gate refuses: start-up, lock, heal and gate together are an upper bound
- * of the gate. */
-static void bench_gate(struct lab *lab)
-{
-	static const char PROTECTED[] = "protection:\n  protected_branches: [\"kitty/*\"]\n";
-	struct kt_samples samples = {0};
-	struct kt_buffer old = KT_BUFFER_INIT;
-	char *path = kt_format("%s/.kittify/config.yaml", lab->workspace.repo);
-
-	if (!kt_run_read_file(path, &old))
-		kt_run_die("%s", path);
-	kt_run_write_file(path, PROTECTED, sizeof PROTECTED - 1);
-	for (int i = 0; i < KT_BENCH_ROUNDS; i++) {
-		kt_samples_add(&samples, emit_ms(lab, 4));
-		lab->moves--;
-	}
-	kt_run_write_file(path, kt_buffer_text(&old), old.len);
-	kt_bench_add(&(struct kt_bench_row){
-		.name = "policy gate: a refused command as a whole, 1,000 rows",
-		.unit = "ms",
-		.value = kt_samples_median(&samples),
-		.limit = 10});
-	kt_buffer_release(&old);
-	free(path);
-}
-
 static int64_t wall_ns(void)
 {
 	struct timespec now = {0};
@@ -280,7 +254,7 @@ void kt_bench_writes(const char *folder)
 	bench_with_supervisor(&lab);
 	bench_status(&lab, "kitty status without a supervisor, 1,000 events", 15);
 	bench_transaction(&lab);
-	bench_gate(&lab);
+	kt_bench_gate(&lab.workspace);
 	bench_rollback(&lab);
 	kt_workspace_release(&lab.workspace);
 	free(lab.git_repo);
