@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <kitty/json.h>
@@ -33,6 +34,16 @@ char *kt_workspace_bin(void)
 	return kt_strdup(path);
 }
 
+/* The sockets lie in our own folder too, and go with it. */
+static void set_runtime_folder(const char *folder)
+{
+	char *path = kt_format("%s/run", folder);
+
+	if (mkdir(path, 0700) != 0 || setenv("XDG_RUNTIME_DIR", path, 1) != 0)
+		kt_run_die("%s: %s", path, strerrorname_np(errno));
+	free(path);
+}
+
 char *kt_workspace_folder(const char *name)
 {
 	const char *base = getenv("TMPDIR");
@@ -44,6 +55,7 @@ char *kt_workspace_folder(const char *name)
 		kt_run_die("%s: %s", folder, strerrorname_np(errno));
 	home = kt_format("%s/home", folder);
 	kt_run_make_folder(home);
+	set_runtime_folder(folder);
 	kt_run_setup(home, bin);
 	free(home);
 	free(bin);
