@@ -9,6 +9,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <kitty/limits.h>
+
 #include "ipc/buffer.h"
 #include "ipc/file.h"
 #include "supervisor/lane_ops_private.h"
@@ -221,12 +223,37 @@ static struct kt_json *prepare_facts(
 	return facts;
 }
 
-/* An existing worktree with a merge under way, or on another branch, is refused before anything is
- * tried. */
-static enum kt_code check_existing(const struct kt_lane_place *place, struct kt_error *err)
+/* A lane that another process makes at this moment has no branch yet; once the lock is ours, it is
+ * made or was killed. */
+static enum kt_code wait_for_maker(
+	const struct kt_repository *repo, struct kt_lane_place *place, struct kt_error *err)
 {
-	if (!place->facts.exists || !place->facts.is_linked)
+	int fd = -1;
+	enum kt_code code = kt_repository_lock(repo, KT_LOCK_TIMEOUT_MS, &fd, err);
+
+	if (code != KT_E_OK)
+		return code;
+	kt_repository_unlock(fd);
+	kt_worktree_facts_release(&place->facts);
+	kt_worktree_inspect(repo, place->worktree, &place->facts);
+	return KT_E_OK;
+}
+
+/* An existing worktree with a merge under way, or on another branch, is refused before anything is
+ * tried; one whose making was killed is made anew by what follows. */
+static enum kt_code check_existing(
+	const struct kt_repository *repo, struct kt_lane_place *place, struct kt_error *err)
+{
+	struct kt_error first = KT_ERROR_INIT;
+	enum kt_code code = KT_E_OK;
+
+	if (!place->facts.exists || !place->facts.is_linked ||
+		kt_lane_place_check(place, NULL, &first) == KT_E_OK)
 		return KT_E_OK;
+	code = wait_for_maker(repo, place, err);
+	if (code != KT_E_OK || !place->facts.exists || !place->facts.is_linked ||
+		kt_worktree_is_unfinished(place->facts.git_dir))
+		return code;
 	return kt_lane_place_check(place, NULL, err);
 }
 
@@ -241,7 +268,7 @@ enum kt_code kt_lane_prepare(const struct kt_repository *repo, const struct kt_m
 	if (code == KT_E_OK)
 		code = find_branch(repo, mission, &place, &tip, err);
 	if (code == KT_E_OK)
-		code = check_existing(&place, err);
+		code = check_existing(repo, &place, err);
 	if (code == KT_E_OK)
 		code = read_base(repo, mission, &base, err);
 	if (code == KT_E_OK && tip != NULL)

@@ -50,7 +50,7 @@ static enum kt_code drop(const struct kt_repository *repo, const char *path, str
 }
 
 /* git's own half-way state has a lock and no index; a worktree made by hand is not locked. */
-static bool is_unfinished(const char *git_dir)
+bool kt_worktree_is_unfinished(const char *git_dir)
 {
 	char *reason_path = kt_format("%s/locked", git_dir);
 	char *index_path = kt_format("%s/index", git_dir);
@@ -123,7 +123,7 @@ static enum kt_code clear_place(struct making *making, bool *is_whole, struct kt
 
 	kt_worktree_inspect(making->repo, path, &facts);
 	registered = kt_worktree_registration(making->repo, path);
-	is_leftover = facts.is_linked ? is_unfinished(facts.git_dir)
+	is_leftover = facts.is_linked ? kt_worktree_is_unfinished(facts.git_dir)
 				      : registered != NULL && !facts.exists;
 	if (facts.exists && !facts.is_linked) {
 		is_leftover = remove_empty_folder(path) && registered != NULL;

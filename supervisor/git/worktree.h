@@ -32,6 +32,10 @@ struct kt_worktree_plan {
 KT_MUST_CHECK enum kt_code kt_worktree_create(const struct kt_repository *repo,
 	const struct kt_worktree_plan *plan, bool *created, struct kt_error *err);
 
+/* The worktree of this git dir is being made at this moment, or its making was killed: HEAD and files mean nothing yet.
+ * To tell the two apart, take the repository lock first. */
+bool kt_worktree_is_unfinished(const char *git_dir);
+
 /* Removes registration and folder of exactly that path. Refuses (KT_E_GIT_FAILED) when it holds
  * uncommitted or untracked (ignored included) files, unless `force`. */
 KT_MUST_CHECK enum kt_code kt_worktree_remove(

@@ -203,6 +203,20 @@ static void a_lane_whose_folder_is_gone_keeps_its_branch(void **state)
 	free(tip);
 }
 
+/* Found by the stress harness: git makes a worktree with a detached HEAD first, and a kill may leave it there. */
+static void a_lane_whose_making_was_killed_is_made_anew(void **state)
+{
+	struct bench *bench = *state;
+
+	free(kt_sandbox_run(bench->box,
+		"git worktree add -q --no-checkout --detach --lock --reason 'kitty: being made' " LANE
+		" HEAD"));
+	must_prepare(bench);
+	assert_true(kt_json_get_bool(bench->facts, "created", false));
+	kt_sandbox_expect(bench->box, "refs/heads/" BRANCH, "git -C " LANE " symbolic-ref HEAD");
+	kt_sandbox_expect(bench->box, "", "git -C " LANE " status --porcelain");
+}
+
 static void a_lane_whose_branch_is_gone_is_refused_with_its_last_commit(void **state)
 {
 	struct bench *bench = *state;
@@ -548,6 +562,7 @@ int main(void)
 		BENCH_TEST(a_lane_starts_at_the_coordination_tip_without_the_status_files),
 		BENCH_TEST(a_dirty_lane_is_resumed_as_it_is),
 		BENCH_TEST(a_lane_whose_folder_is_gone_keeps_its_branch),
+		BENCH_TEST(a_lane_whose_making_was_killed_is_made_anew),
 		BENCH_TEST(a_lane_whose_branch_is_gone_is_refused_with_its_last_commit),
 		BENCH_TEST(a_foreign_branch_of_the_lanes_name_is_refused),
 		BENCH_TEST(a_lane_on_another_branch_or_in_a_merge_is_refused),
