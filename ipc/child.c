@@ -185,7 +185,8 @@ static int plan_attributes(struct plan *plan, const struct kt_child_spec *spec)
 		flags |= POSIX_SPAWN_SETSID;
 	else if (spec->new_group)
 		flags |= POSIX_SPAWN_SETPGROUP;
-	(void)sigfillset(&all);
+	/* sigfillset() leaves out the C library's own two signals; the child would ignore them. */
+	memset(&all, 0xff, sizeof all);
 	(void)sigemptyset(&none);
 	failure = posix_spawnattr_setsigdefault(&plan->attributes, &all);
 	if (failure == 0)

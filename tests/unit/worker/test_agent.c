@@ -136,7 +136,8 @@ static void an_exit_status_and_both_outputs_come_through(void **state)
 {
 	struct bench *bench = *state;
 
-	run(bench, &(struct plan){.script = "echo out; echo err >&2; exit 3"});
+	/* The pause: what is printed in the moment of the end is in the log, but not announced. */
+	run(bench, &(struct plan){.script = "echo out; echo err >&2; sleep 0.3; exit 3"});
 	assert_true(bench->end.status.exited);
 	assert_int_equal(bench->end.status.exit_code, 3);
 	assert_string_equal(bench->log.data, "out\nerr\n");
@@ -150,14 +151,23 @@ static void the_agent_has_three_descriptors(void **state)
 	run(bench,
 		&(struct plan){
 			.script = "for n in {0..99}; do [ -e /proc/$$/fd/$n ] && printf '%s ' $n; "
-				  "done; cat /proc/$$/oom_score_adj"});
-	assert_string_equal(bench->log.data, "0 1 2 500\n");
+				  "done"});
+	assert_string_equal(bench->log.data, "0 1 2 ");
 }
 
-/* Signals 32 and 33 belong to the C library and are left out of the comparison. */
+/* The worker writes the score just after the start, so the agent waits for it here. */
+static void the_agent_goes_first_when_memory_runs_out(void **state)
+{
+	struct bench *bench = *state;
+
+	run(bench,
+		&(struct plan){.script = "until read -r n </proc/$$/oom_score_adj && [ $n = 500 ]; "
+					 "do sleep 0.01; done; echo $n"});
+	assert_string_equal(bench->log.data, "500\n");
+}
+
 static void no_signal_is_ignored_or_blocked_in_the_agent(void **state)
 {
-	static const unsigned long long LIBC = 0x180000000ULL;
 	struct bench *bench = *state;
 	const char *at = NULL;
 
@@ -167,7 +177,7 @@ static void no_signal_is_ignored_or_blocked_in_the_agent(void **state)
 	assert_true(strtoull(at + 7, NULL, 16) == 0);
 	at = strstr(bench->log.data, "SigIgn:");
 	assert_non_null(at);
-	assert_true((strtoull(at + 7, NULL, 16) & ~LIBC) == 0);
+	assert_true(strtoull(at + 7, NULL, 16) == 0);
 }
 
 static void the_agent_leads_a_session_of_its_own_in_its_folder(void **state)
@@ -334,6 +344,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		BENCH_TEST(an_exit_status_and_both_outputs_come_through),
 		BENCH_TEST(the_agent_has_three_descriptors),
+		BENCH_TEST(the_agent_goes_first_when_memory_runs_out),
 		BENCH_TEST(no_signal_is_ignored_or_blocked_in_the_agent),
 		BENCH_TEST(the_agent_leads_a_session_of_its_own_in_its_folder),
 		BENCH_TEST(a_prompt_of_a_megabyte_is_read_whole),
