@@ -112,7 +112,8 @@ enum turn kt_step_worktree(struct kt_writer *writer)
 			return TURN_NEXT;
 	}
 	kt_worktree_inspect(writer->options.repo, writer->options.mission->coord_worktree, &facts);
-	if (!facts.exists || !facts.is_linked) {
+	/* One whose making was killed has no HEAD to speak of yet; the helper makes it anew. */
+	if (!facts.exists || !facts.is_linked || kt_worktree_is_unfinished(facts.git_dir)) {
 		kt_worktree_facts_release(&facts);
 		return start_helper(writer);
 	}
