@@ -387,7 +387,9 @@ static void do_claim_lane(struct call *call)
 		"--lane", NULL, NULL};
 	struct kt_error err = KT_ERROR_INIT;
 
-	if (claim_check(call, &run, &err) != KT_E_OK || peer == NULL) {
+	if (peer == NULL)
+		return;
+	if (claim_check(call, &run, &err) != KT_E_OK || run == NULL) {
 		answer_error(call, &err);
 		return;
 	}

@@ -18,8 +18,6 @@
 #include "ipc/subreaper.h"
 #include "supervisor/supervisor_private.h"
 
-extern char **environ;
-
 enum { OUTPUT_LINE_MAX = 400 };
 
 /* ---- spawning ---- */

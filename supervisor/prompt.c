@@ -4,8 +4,8 @@
  */
 #include "supervisor/prompt.h"
 
-#include <ctype.h>
 #include <string.h>
+#include <strings.h>
 
 #include "ipc/buffer.h"
 
@@ -84,14 +84,9 @@ static bool is_acceptance(const char *line, size_t len)
 {
 	static const char word[] = "acceptance";
 
-	for (size_t i = 0; i + sizeof word - 1 <= len; i++) {
-		size_t k = 0;
-
-		while (k < sizeof word - 1 && tolower((unsigned char)line[i + k]) == word[k])
-			k++;
-		if (k == sizeof word - 1)
+	for (size_t i = 0; i + sizeof word - 1 <= len; i++)
+		if (strncasecmp(line + i, word, sizeof word - 1) == 0)
 			return true;
-	}
 	return false;
 }
 

@@ -17,8 +17,6 @@
 #include "supervisor/cli/launch_plan.h"
 #include "supervisor/cli/output.h"
 
-extern char **environ;
-
 /* How the detached process knows that somebody waits for it to be ready. */
 static const char READY_NAME[] = "SPEC_KITTY_READY_FD";
 

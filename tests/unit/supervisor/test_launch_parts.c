@@ -128,12 +128,14 @@ static void a_lease_comes_back_as_it_was_written(void **state)
 
 static void a_torn_or_foreign_lease_is_none(void **state)
 {
-	static const char *const texts[] = {"", "{", "{}", "[1]",
-		"{\"wp\": \"WP02\", \"lane\": \"lane-a\", \"attempt\": 1, \"worker_pid\": 1, "
-		"\"worker_start_time\": 1, \"since_head\": "
-		"\"0123456789012345678901234567890123456789\"}",
-		"{\"wp\": \"WP01\", \"lane\": \"lane-a\", \"attempt\": 1, \"worker_pid\": 1, "
-		"\"worker_start_time\": 1, \"since_head\": \"--upload-pack=x\"}"};
+	static const char foreign[] = "{\"wp\": \"WP02\", \"lane\": \"lane-a\", \"attempt\": 1, "
+				      "\"worker_pid\": 1, \"worker_start_time\": 1, "
+				      "\"since_head\": "
+				      "\"0123456789012345678901234567890123456789\"}";
+	static const char option[] = "{\"wp\": \"WP01\", \"lane\": \"lane-a\", \"attempt\": 1, "
+				     "\"worker_pid\": 1, \"worker_start_time\": 1, "
+				     "\"since_head\": \"--upload-pack=x\"}";
+	static const char *const texts[] = {"", "{", "{}", "[1]", foreign, option};
 	char folder[] = "/tmp/kitty-lease-XXXXXX";
 	struct kt_mission mission = {.run_dir = mkdtemp(folder)};
 	char *claims = kt_format("%s/claims", folder);
