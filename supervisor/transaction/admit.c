@@ -230,7 +230,7 @@ static enum kt_code check_move(
 		return kt_error_set(err, code, "%s: %s", a->wp_id, cause.detail);
 	/* A WP is done when its lane is integrated; the row alone would be a lie (architecture.md,
 	 * 8). */
-	if (to == KT_STATUS_DONE && !move.force)
+	if (to == KT_STATUS_DONE && !move.force && !kt_is_integration(a->pending))
 		return kt_error_set(err, KT_E_TRANSITION_REJECTED,
 			"%s: done is written when its lane is integrated", a->wp_id);
 	if (a->from == KT_STATUS_GENESIS && to != KT_STATUS_PLANNED && to != KT_STATUS_CANCELED)
@@ -273,6 +273,34 @@ static void remember_move(const struct admission *a, enum kt_status to)
 	kt_json_append(a->pending->moves, move);
 }
 
+/* What is integrated later is the commit that was approved, not a moving tip: the row names it.
+ * NULL: the caller named it, or the WP has no lane branch. */
+static struct kt_json *approval_new(const struct admission *a)
+{
+	const struct kt_json *given = object_or_null(a->op, "policy_metadata");
+	const struct kt_lane_plan *lane = NULL;
+	struct kt_error ignored = KT_ERROR_INIT;
+	struct kt_json *metadata = NULL;
+	struct kt_oid tip = {{0}};
+	char *branch = NULL, *ref = NULL;
+
+	if (kt_json_get_string(given, "approved_commit") != NULL ||
+		load_plan(a->writer, &ignored) != KT_E_OK)
+		return NULL;
+	lane = kt_lanes_of_wp(a->writer->plan->lanes, a->wp_id);
+	if (lane == NULL || strcmp(lane->id, "lane-planning") == 0)
+		return NULL;
+	branch = kt_mission_lane_branch(a->writer->options.mission, lane->id);
+	ref = kt_format("refs/heads/%s", branch);
+	if (kt_store_ref_read(a->writer->store, ref, &tip, &ignored) == KT_E_OK) {
+		metadata = given != NULL ? kt_json_copy(given) : kt_json_new_object();
+		kt_json_set_string(metadata, "approved_commit", kt_oid_format(&tip).text);
+	}
+	free(ref);
+	free(branch);
+	return metadata;
+}
+
 static enum kt_code write_move(
 	struct admission *a, enum kt_status to, const char *mode, struct kt_error *err)
 {
@@ -292,12 +320,16 @@ static enum kt_code write_move(
 		.evidence = object_or_null(a->op, "evidence"),
 		.policy_metadata = object_or_null(a->op, "policy_metadata"),
 		.review_result = object_or_null(a->op, "review_result")};
+	struct kt_json *approval = to == KT_STATUS_APPROVED ? approval_new(a) : NULL;
 	enum kt_code code = KT_E_OK;
 
+	if (approval != NULL)
+		row.policy_metadata = approval;
 	next_at(a->writer->state, at);
 	row.at = at;
 	row.event_id = chosen_id(a, at, minted);
 	kt_move_row_encode(&row, &text);
+	kt_json_free(approval);
 	remember_move(a, to);
 	code = feed_row(a, &text, row.event_id, err);
 	kt_buffer_release(&text);

@@ -73,10 +73,9 @@ enum kt_code kt_commit_request(struct kt_writer *writer, struct pending *pending
 	struct kt_change *changes = kt_alloc((count + 2) * sizeof *changes);
 	struct kt_oid *oids = kt_alloc((count + 2) * sizeof *oids);
 	struct kt_oid *blobs = kt_alloc((count + 2) * sizeof *blobs);
-	struct kt_commit_plan plan = {.parents = &writer->new_tip,
-		.parents_len = 1,
-		.changes = changes,
-		.message = message};
+	struct kt_oid parents[2] = {writer->new_tip, writer->integrated.commit};
+	struct kt_commit_plan plan = {
+		.parents = parents, .parents_len = 1, .changes = changes, .message = message};
 	char *name = NULL, *email = NULL;
 	enum kt_code code = KT_E_OK;
 
@@ -87,6 +86,10 @@ enum kt_code kt_commit_request(struct kt_writer *writer, struct pending *pending
 			.path = kt_json_get_string(f, "path"), .blob = &oids[len]};
 	}
 	plan.changes_len = len;
+	if (writer->integrated.is_set && !writer->integrated.is_contained) {
+		plan.parents_len = 2;
+		plan.base_tree = &writer->integrated.tree;
+	}
 	identify(writer, &name, &email);
 	plan.author = (struct kt_signature){name, email, kt_clock_wall_us() / 1000000};
 	plan.committer = plan.author;
@@ -111,6 +114,11 @@ static enum kt_code preview_identity(
 	struct kt_oid commit = {{0}};
 	enum kt_code code = KT_E_OK;
 
+	/* A merge changes more files than the row does: the worktree follows as after a plan
+	 * change.
+	 */
+	if (writer->integrated.is_set && !writer->integrated.is_contained)
+		writer->has_files = true;
 	if (kt_json_get(pending->request, "files") == NULL)
 		return KT_E_OK;
 	writer->has_files = true;
@@ -160,7 +168,8 @@ static bool build_one(struct kt_writer *writer, struct pending *pending, struct 
 
 	if (code != KT_E_OK || pending->outcome != NULL)
 		return false;
-	if (pending->rows.len == 0 && kt_json_get(pending->request, "files") == NULL) {
+	if (pending->rows.len == 0 && kt_json_get(pending->request, "files") == NULL &&
+		!(writer->integrated.is_set && !writer->integrated.is_contained)) {
 		answer_unneeded(writer, pending);
 		return false;
 	}
@@ -189,10 +198,9 @@ static bool build_one(struct kt_writer *writer, struct pending *pending, struct 
 	return true;
 }
 
-/* What this batch cannot take goes back to the front of the queue. */
-static void defer_after(struct kt_writer *writer, struct pending *last)
+void kt_batch_defer_after(struct kt_writer *writer, struct pending *last)
 {
-	struct pending *rest = last->next, *end = rest;
+	struct pending *rest = last == NULL ? NULL : last->next, *end = rest;
 
 	if (rest == NULL)
 		return;
@@ -243,14 +251,14 @@ static void build_batch(struct kt_writer *writer, bool is_single)
 		/* A plan change is a batch of its own: what comes after it is judged by the new
 		 * plan. */
 		if (writer->built > 0 && kt_json_get(p->request, "files") != NULL) {
-			defer_after(writer, previous);
+			kt_batch_defer_after(writer, previous);
 			return;
 		}
 		is_built = p->outcome == NULL && build_one(writer, p, &err);
 		if (err.code == KT_E_EVENT_ID_CONFLICT && writer->built > 0) {
 			/* It may name an event of this very batch: after the commit its receipt can
 			 * be found. */
-			defer_after(writer, previous);
+			kt_batch_defer_after(writer, previous);
 			return;
 		}
 		if (err.code != KT_E_OK) {
@@ -259,7 +267,7 @@ static void build_batch(struct kt_writer *writer, bool is_single)
 				add_conflict_facts(writer, p);
 		}
 		if (is_built && (is_single || writer->has_files))
-			defer_after(writer, p);
+			kt_batch_defer_after(writer, p);
 	}
 }
 

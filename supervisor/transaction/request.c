@@ -149,9 +149,42 @@ static enum kt_code check_file(const struct kt_json *file, struct kt_error *err)
 	return KT_E_OK;
 }
 
+static bool is_commit_or_absent(const struct kt_json *wish, const char *name)
+{
+	const struct kt_json *value = kt_json_get(wish, name);
+	struct kt_oid ignored = {{0}};
+
+	return value == NULL ||
+	       (kt_json_string(value) != NULL && kt_oid_parse(kt_json_string(value), &ignored));
+}
+
+/* A lane's merge goes with exactly one move to done; the target's (no lane) with no op at all. */
+static enum kt_code check_integrate(const struct kt_json *wish, const struct kt_json *ops,
+	const struct kt_json *files, struct kt_error *err)
+{
+	const struct kt_json *op = kt_json_first(ops);
+	const char *to = kt_json_get_string(op, "to");
+
+	if (wish == NULL)
+		return KT_E_OK;
+	if (!kt_json_is(wish, KT_JSON_OBJECT) || files != NULL ||
+		!is_commit_or_absent(wish, "commit") || !is_commit_or_absent(wish, "resolution") ||
+		(kt_json_get(wish, "commit") == NULL && kt_json_get(wish, "lane") == NULL))
+		return kt_error_set(err, KT_E_INVALID_ARGUMENT,
+			"'integrate' is {commit, lane, resolution} without files");
+	if (kt_json_get(wish, "lane") == NULL && kt_json_size(ops) == 0)
+		return KT_E_OK;
+	if (kt_json_get_string(wish, "lane") == NULL || kt_json_size(ops) != 1 || to == NULL ||
+		strcmp(to, kt_status_name(KT_STATUS_DONE)) != 0)
+		return kt_error_set(err, KT_E_INVALID_ARGUMENT,
+			"an integration moves one work package of its lane to done");
+	return KT_E_OK;
+}
+
 enum kt_code kt_request_check(const struct kt_json *request, struct kt_error *err)
 {
-	static const char *const known[] = {"ops", "message", "files", "operation", NULL};
+	static const char *const known[] = {
+		"ops", "message", "files", "operation", "integrate", NULL};
 	const struct kt_json *ops = kt_json_get(request, "ops");
 	const struct kt_json *files = kt_json_get(request, "files");
 	enum kt_code code = KT_E_OK;
@@ -168,7 +201,11 @@ enum kt_code kt_request_check(const struct kt_json *request, struct kt_error *er
 			return kt_error_set(err, KT_E_INVALID_ARGUMENT,
 				"unknown member '%.40s' in a request", kt_json_key(m));
 	}
-	if (kt_json_size(ops) == 0 && kt_json_size(files) == 0)
+	code = check_integrate(kt_json_get(request, "integrate"), ops, files, err);
+	if (code != KT_E_OK)
+		return code;
+	if (kt_json_size(ops) == 0 && kt_json_size(files) == 0 &&
+		kt_json_get(request, "integrate") == NULL)
 		return kt_error_set(
 			err, KT_E_SAFE_COMMIT_EMPTY_CHANGESET, "a request without ops or files");
 	for (struct kt_json *op = kt_json_first(ops); op != NULL && code == KT_E_OK;

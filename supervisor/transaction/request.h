@@ -9,6 +9,11 @@
  *      | {"op": "lifecycle", "event_type", "aggregate_id", "aggregate_type", "payload",
  * "event_id"?}
  *
+ *   beside them: "integrate": {"lane", "commit", "resolution"?} with one move to done: the commit
+ * (the one recorded at approval) is merged in the very commit that holds the row, lane-planning has
+ * none; or {"commit"} alone without ops: the target's tip is merged (mission sync). A conflict's
+ * outcome has a member "conflict" (supervisor/integrate.h).
+ *
  * All ops of a request land in one commit, or none does. `from` is what the caller believes; a
  * mismatch is a conflict. `message` replaces the table's commit message. `files` (finalize-tasks
  * only, never from a lane) names blobs already in the object store, paths inside the mission's

@@ -29,6 +29,7 @@ static enum turn (*const steps[STEP_COUNT])(struct kt_writer *) = {
 	[STEP_HEAL] = kt_step_heal,
 	[STEP_SYNC] = kt_step_sync,
 	[STEP_GATE] = step_gate,
+	[STEP_MERGE] = kt_step_merge,
 	[STEP_BUILD] = kt_step_build,
 	[STEP_HOOKS] = kt_step_hooks,
 	[STEP_SWAP] = kt_step_swap,
@@ -147,8 +148,7 @@ void kt_writer_free(struct kt_writer *writer)
 }
 
 void kt_writer_submit_with_effects(struct kt_writer *writer, const struct kt_json *request,
-	const char *lane, kt_outcome_cb done, void *arg, const struct kt_effect *effects,
-	size_t len)
+	const char *lane, kt_outcome_cb done, void *arg, const struct kt_effects *effects)
 {
 	struct pending *pending = kt_alloc(sizeof *pending);
 	struct kt_error err = KT_ERROR_INIT;
@@ -157,10 +157,10 @@ void kt_writer_submit_with_effects(struct kt_writer *writer, const struct kt_jso
 	pending->lane = kt_strdup(lane);
 	pending->done = done;
 	pending->arg = arg;
-	pending->effects = kt_alloc(len * sizeof *effects);
-	pending->effects_len = len;
-	if (len > 0)
-		memcpy(pending->effects, effects, len * sizeof *effects);
+	pending->effects = kt_alloc(effects->len * sizeof *pending->effects);
+	pending->effects_len = effects->len;
+	if (effects->len > 0)
+		memcpy(pending->effects, effects->rows, effects->len * sizeof *effects->rows);
 	if (kt_request_check(request, &err) != KT_E_OK)
 		kt_pending_fail(writer, pending, &err);
 	*writer->queue_end = pending;
@@ -170,7 +170,9 @@ void kt_writer_submit_with_effects(struct kt_writer *writer, const struct kt_jso
 void kt_writer_submit(struct kt_writer *writer, const struct kt_json *request, const char *lane,
 	kt_outcome_cb done, void *arg)
 {
-	kt_writer_submit_with_effects(writer, request, lane, done, arg, NULL, 0);
+	const struct kt_effects none = {NULL, 0};
+
+	kt_writer_submit_with_effects(writer, request, lane, done, arg, &none);
 }
 
 /* ---- steps ---- */
@@ -292,7 +294,7 @@ static enum turn step_gate(struct kt_writer *writer)
 	const struct kt_mission *mission = writer->options.mission;
 	struct pending *p = NULL;
 
-	writer->step = writer->batch == NULL ? STEP_ANSWER : STEP_BUILD;
+	writer->step = writer->batch == NULL ? STEP_ANSWER : STEP_MERGE;
 	if (writer->batch == NULL ||
 		kt_gate_check(writer->options.repo, writer->store, mission->coordination_branch,
 			writer->options.protected_branches, &cause) == KT_E_OK)

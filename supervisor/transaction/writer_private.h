@@ -5,7 +5,7 @@
  * Which file does which step:
  *   writer.c    queue, batch, the order of steps      worktree.c  prepare and sync the coordination
  * worktree lock.c      lock                                   heal.c      heal gate.c      gate
- * admit.c     validate and encode rows build.c     build                                  hookrun.c
+ * admit.c     validate and encode rows integrate.c the merge of a lane build.c     build hookrun.c
  * hooks swap.c      swap                                   files.c     log, snapshot, index on disk
  *   receipt.c   receipts and failures
  */
@@ -53,6 +53,7 @@ enum step {
 	STEP_HEAL,
 	STEP_SYNC,
 	STEP_GATE,
+	STEP_MERGE,
 	STEP_BUILD,
 	STEP_HOOKS,
 	STEP_SWAP,
@@ -60,6 +61,14 @@ enum step {
 	STEP_ANSWER,
 	STEP_POST,
 	STEP_COUNT
+};
+
+/* The merge that the request at hand brings along; from integrate.c. */
+struct kt_integrated {
+	bool is_set;
+	bool is_contained;    /* nothing to merge: a plain row */
+	struct kt_oid tree;   /* of the merge, mission files from the coordination side */
+	struct kt_oid commit; /* second parent */
 };
 
 /* What a step function says. */
@@ -101,6 +110,7 @@ struct kt_writer {
 	struct kt_oid new_tip, new_log_blob, new_snapshot_blob;
 	size_t built; /* commits in the chain */
 	bool has_files;
+	struct kt_integrated integrated;
 
 	struct kt_hooks hooks;
 	struct kt_subprocess child; /* the one child the writer waits for */
@@ -119,6 +129,7 @@ void kt_writer_notice(struct kt_writer *writer, const char *format, ...) KT_PRIN
 enum turn kt_step_worktree(struct kt_writer *writer);
 enum turn kt_step_heal(struct kt_writer *writer);
 enum turn kt_step_sync(struct kt_writer *writer);
+enum turn kt_step_merge(struct kt_writer *writer);
 enum turn kt_step_build(struct kt_writer *writer);
 enum turn kt_step_hooks(struct kt_writer *writer);
 enum turn kt_step_swap(struct kt_writer *writer);
@@ -134,6 +145,12 @@ KT_MUST_CHECK enum kt_code kt_request_admit(
 /* heal.c: number and type of the snapshot, from the meta.json of that commit. */
 KT_MUST_CHECK enum kt_code kt_identity_load(
 	struct kt_writer *writer, const struct kt_oid *tip, struct kt_error *err);
+
+/* integrate.c: does the request bring a merge along? Such a request is a batch of its own. */
+bool kt_is_integration(const struct pending *pending);
+
+/* build.c: what a batch cannot take goes back to the front of the queue. */
+void kt_batch_defer_after(struct kt_writer *writer, struct pending *last);
 
 /* build.c: one commit of one request on top of new_tip. */
 KT_MUST_CHECK enum kt_code kt_commit_request(struct kt_writer *writer, struct pending *pending,

@@ -1,0 +1,74 @@
+/*
+ * kitty internal integrate: the merge that an integration needs, computed for the writer because it
+ * blocks on git. Process: a short-lived helper below whoever writes. One JSON object on standard
+ * output: the facts, or the error with the conflict beside it.
+ */
+#include <stdlib.h>
+
+#include "supervisor/cli/command.h"
+#include "supervisor/cli/context.h"
+#include "supervisor/cli/output.h"
+#include "supervisor/integrate.h"
+
+static const struct kt_option options[] = {
+	KT_OPTION_MISSION,
+	{"lane", 0, "LANE", false, "lane whose commit it is; none: the target's"},
+	{"commit", 0, "SHA", false, "what is merged"},
+	{"resolution", 0, "SHA", false, "a merge that holds it and solves its conflict"},
+	{"onto", 0, "SHA", false, "tip of the coordination branch"},
+	KT_OPTION_END,
+};
+
+static enum kt_code wish_fill(
+	const struct kt_invocation *invocation, struct kt_integration *wish, struct kt_error *err)
+{
+	const char *commit = kt_invocation_value(invocation, "commit");
+	const char *onto = kt_invocation_value(invocation, "onto");
+	const char *resolution = kt_invocation_value(invocation, "resolution");
+
+	wish->lane_id = kt_invocation_value(invocation, "lane");
+	if (commit == NULL || onto == NULL || !kt_oid_parse(commit, &wish->commit) ||
+		!kt_oid_parse(onto, &wish->onto) ||
+		(resolution != NULL && !kt_oid_parse(resolution, &wish->resolution)))
+		return kt_error_set(err, KT_E_USAGE, "--commit SHA and --onto SHA are needed");
+	return KT_E_OK;
+}
+
+static int run(struct kt_invocation *invocation)
+{
+	struct kt_context context = KT_CONTEXT_INIT;
+	struct kt_integration wish = {.lane_id = NULL};
+	struct kt_git_place place = {.cwd = NULL};
+	struct kt_json *facts = NULL;
+	struct kt_error err = KT_ERROR_INIT;
+	enum kt_code code = wish_fill(invocation, &wish, &err);
+	int status = KT_EXIT_OK;
+
+	if (code == KT_E_OK)
+		code = kt_context_mission(
+			&context, kt_invocation_value(invocation, "mission"), &err);
+	if (code == KT_E_OK)
+		code = kt_git_place_init(&place, context.mission, false, &err);
+	if (code == KT_E_OK)
+		code = kt_integration_compute(&place, context.mission, &wish, &facts, &err);
+	if (code == KT_E_OK) {
+		kt_print_json(facts);
+	} else {
+		if (facts != NULL)
+			kt_json_set(facts, "error", kt_error_json(&err));
+		status = kt_fail_with(true, &err, facts);
+		facts = NULL;
+	}
+	kt_json_free(facts);
+	kt_git_place_release(&place);
+	kt_context_release(&context);
+	return status;
+}
+
+const struct kt_command kt_command_internal_integrate = {
+	.summary = "compute the merge of a lane's commit",
+	.arguments = "",
+	.options = options,
+	.is_hidden = true,
+	.run = run,
+};
