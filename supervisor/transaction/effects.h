@@ -1,5 +1,5 @@
 /*
- * Deferred outbound effects (seed FR-022; architecture.md, 3.10): registered with a request, run
+ * Deferred outbound effects: registered with a request, run
  * after its receipt, never after a rejection or a roll-back. Sinks come later; this is the
  * interface and its queue.
  */
@@ -21,8 +21,11 @@ struct kt_effect {
 	void (*drop)(void *arg);
 	void *arg;
 };
+struct kt_effects {
+	const struct kt_effect *rows; /* borrowed: copied */
+	size_t len;
+};
 void kt_writer_submit_with_effects(struct kt_writer *writer, const struct kt_json *request,
-	const char *lane, kt_outcome_cb done, void *arg, const struct kt_effect *effects,
-	size_t len);
+	const char *lane, kt_outcome_cb done, void *arg, const struct kt_effects *effects);
 
 #endif

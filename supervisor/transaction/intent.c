@@ -161,14 +161,22 @@ static void break_lock(struct kt_writer *writer, const struct lock_rule *rule, c
 
 static void read_rule(const struct kt_writer *writer, struct lock_rule *rule)
 {
-	char text[RECORD_MAX], boot[64] = "", tip[64] = "";
+	char text[RECORD_MAX];
+	const char *boot = NULL;
+	char *at = text, *end = NULL;
 	long pid = 0;
 	unsigned long long start_time = 0;
 	struct stat facts;
 
 	*rule = (struct lock_rule){false, 0};
-	if (record_read(writer, "intent", text, &facts) <= 0 ||
-		sscanf(text, "%ld %llu %63s %63s", &pid, &start_time, boot, tip) != 4)
+	if (record_read(writer, "intent", text, &facts) <= 0)
+		return;
+	pid = strtol(at, &end, 10);
+	at = end;
+	start_time = strtoull(at, &end, 10);
+	boot = strtok_r(end, " \n", &at);
+	/* A torn record, without the tip at its end, is nobody's. */
+	if (boot == NULL || strtok_r(NULL, " \n", &at) == NULL)
 		return;
 	rule->has_dead_owner =
 		strcmp(boot, kt_boot_id()) != 0 || !kt_process_is_alive((pid_t)pid, start_time);

@@ -166,6 +166,7 @@ static enum kt_code find_commit(
 	enum kt_code code = history_load(writer, &history, err);
 	size_t has = 0, has_not = history.len;
 
+	KT_BUG_UNLESS(code != KT_E_OK || history.len > 0); /* a row that was found has a commit */
 	while (code == KT_E_OK && has_not - has > 1) {
 		size_t middle = has + (has_not - has) / 2;
 		bool holds = false;

@@ -33,6 +33,7 @@ static enum kt_code swap(struct kt_writer *writer, struct kt_error *err)
 	for (const struct pending *p = writer->batch; p != NULL; p = p->next)
 		if (p->is_built)
 			message = p->message;
+	KT_BUG_UNLESS(message != NULL); /* an empty batch is never swapped */
 	reflog = kt_format("commit: %.*s", (int)strcspn(message, "\n"), message);
 	code = kt_commit_barrier(writer->store, err);
 	if (code == KT_E_OK && writer->hooks.path[KT_HOOK_REFERENCE_TRANSACTION] != NULL)

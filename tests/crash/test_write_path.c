@@ -52,6 +52,7 @@ WRAP(int, truncate, (const char *path, off_t len), (path, len))
 WRAP(int, link, (const char *from, const char *to), (from, to))
 WRAP(ssize_t, pwrite, (int fd, const void *bytes, size_t len, off_t at), (fd, bytes, len, at))
 
+/* NOLINTBEGIN(bugprone-reserved-identifier,readability-identifier-naming): the linker's names */
 ssize_t __real_write(int fd, const void *bytes, size_t len);
 ssize_t __wrap_write(int fd, const void *bytes, size_t len);
 ssize_t __wrap_write(int fd, const void *bytes, size_t len)
@@ -68,6 +69,7 @@ ssize_t __wrap_write(int fd, const void *bytes, size_t len)
 	}
 	return -1;
 }
+/* NOLINTEND(bugprone-reserved-identifier,readability-identifier-naming) */
 
 /* ---- operations ---- */
 
@@ -154,7 +156,7 @@ static struct verdict run_child(struct fixture *f, const struct operation *opera
 	int pipes[2], status = 0;
 	pid_t child = 0;
 
-	assert_int_equal(pipe(pipes), 0);
+	assert_int_equal(pipe2(pipes, O_CLOEXEC), 0);
 	child = fork();
 	if (child == 0) {
 		struct kt_json *receipt = NULL;
@@ -258,7 +260,7 @@ static void each_operation(struct fixture *f, enum fault fault, bool persists)
 	save(f);
 	for (size_t i = 0; i < sizeof operations / sizeof operations[0]; i++)
 		(void)enumerate(f, &operations[i], fault, persists,
-			stride == NULL ? (i == 0 ? 1 : 3) : atol(stride));
+			stride == NULL ? (i == 0 ? 1 : 3) : strtol(stride, NULL, 10));
 }
 
 static void killed_at_every_call_nothing_is_lost_or_doubled(void **state)

@@ -68,7 +68,7 @@ int main(int argc, char **argv)
 	int files = 0;
 
 	if (!folder) {
-		fprintf(stderr, "usage: %s CORPUS\n", argv[0]);
+		(void)fprintf(stderr, "usage: %s CORPUS\n", argv[0]);
 		return 2;
 	}
 	while ((entry = readdir(folder)))

@@ -169,7 +169,7 @@ static void supervisor_start(struct scene *scene, int broken)
 	int ready[2] = {-1, -1};
 	char byte = 0;
 
-	assert_int_equal(pipe(ready), 0);
+	assert_int_equal(pipe2(ready, O_CLOEXEC), 0);
 	scene->supervisor = fork();
 	assert_true(scene->supervisor >= 0);
 	if (scene->supervisor == 0)

@@ -126,7 +126,8 @@ static void sixty_four_kibibytes_are_read_and_one_more_is_refused(void **state)
 
 	(void)state;
 	memset(text, 'x', max + 1);
-	memcpy(text, "a: ", 3);
+	text[1] = ':';
+	text[2] = ' ';
 	assert_int_equal(kt_yaml_parse(text, max, 1, &root, &err), KT_E_OK);
 	kt_yaml_free(root);
 	root = NULL;

@@ -259,7 +259,7 @@ static char *logged(enum kt_log_level level, const char *text)
 	struct kt_buffer out = KT_BUFFER_INIT;
 	struct kt_error failure = KT_ERROR_INIT, err = KT_ERROR_INIT;
 	char *path = in_sandbox("log");
-	int saved = dup(STDERR_FILENO);
+	int saved = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 0);
 	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 
 	(void)kt_error_sys(&failure, KT_E_IO, ENOENT, "x\ny");

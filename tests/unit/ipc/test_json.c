@@ -139,7 +139,7 @@ static void nesting_ends_at_its_limit(void **state)
 	(void)state;
 	memset(text, '[', KT_JSON_DEPTH_MAX);
 	memset(text + KT_JSON_DEPTH_MAX, ']', KT_JSON_DEPTH_MAX);
-	kt_json_free(parse_len(text, 2 * KT_JSON_DEPTH_MAX));
+	kt_json_free(parse_len(text, (size_t)2 * KT_JSON_DEPTH_MAX));
 	memset(text, '[', KT_JSON_DEPTH_MAX + 1);
 	memset(text + KT_JSON_DEPTH_MAX + 1, ']', KT_JSON_DEPTH_MAX + 1);
 	assert_refused(text, 2 * KT_JSON_DEPTH_MAX + 2, 0, "nested too deeply");
@@ -159,7 +159,7 @@ static void the_last_of_duplicate_keys_wins_in_the_first_ones_place(void **state
 	for (int i = 0; i < 90; i++)
 		(void)snprintf(
 			many + strlen(many), 32, "%s\"k%d\": %d", i == 0 ? "" : ", ", i % 30, i);
-	(void)strcat(many, "}");
+	many[strlen(many)] = '}';
 	value = parse(many);
 	assert_int_equal(kt_json_size(value), 30);
 	assert_string_equal(kt_json_key(kt_json_first(value)), "k0");

@@ -279,7 +279,7 @@ static void topology_is_told_by_meta_or_derived_but_never_guessed(void **state)
 static void a_broken_meta_is_an_error_for_its_own_mission_only(void **state)
 {
 	static const char *const bad[] = {"{", "[]", "{\"mission_id\": \"x\"}",
-		"{\"mission_id\": 7}", "{\"mission_id\": \"" B "\"}",
+		"{\"mission_id\": 7}", ("{\"mission_id\": \"" B "\"}"),
 		"{\"mission_slug\": \"other\"}", "{\"target_branch\": \"-x\"}",
 		"{\"mission_number\": \"TBD\"}", "{\"target_branch\": \"a..b\"}"};
 	struct fixture f;

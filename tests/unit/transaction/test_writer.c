@@ -14,7 +14,7 @@ static void one_move_is_one_commit_with_one_row(void **state)
 	finish(f);
 	assert_string_equal(last_code(f), "OK");
 	after = ask(f, "git rev-list --count kitty/mission-" SLUG);
-	assert_int_equal(atoi(after), atoi(before) + 1);
+	assert_int_equal(strtol(after, NULL, 10), strtol(before, NULL, 10) + 1);
 	assert_ask(f, "chore: WP01 claimed for implementation [claude]",
 		"git log -1 --format=%%s kitty/mission-" SLUG);
 	assert_ask(f, "1\t0\tkitty-specs/" SLUG "/status.events.jsonl",
@@ -43,7 +43,7 @@ static void a_batch_is_one_commit_per_request(void **state)
 	finish(f);
 	assert_int_equal(f->successes, 20);
 	after = ask(f, "git rev-list --count kitty/mission-" SLUG);
-	assert_int_equal(atoi(after), atoi(before) + 20);
+	assert_int_equal(strtol(after, NULL, 10), strtol(before, NULL, 10) + 20);
 	expect_clean(f);
 	free(before);
 	free(after);
@@ -297,16 +297,17 @@ static void an_effect_does_not_run_after_a_rejection(void **state)
 	struct fixture *f = *state;
 	int ran = 0;
 	const struct kt_effect effect = {effect_ran, NULL, &ran};
+	const struct kt_effects effects = {&effect, 1};
 	struct kt_json *request = move("WP01", KT_STATUS_CLAIMED, "claude");
 
 	install_hook(f, "pre-commit", "#!/bin/sh\nexit 1\n");
 	kt_buffer_clear(&f->committed);
-	kt_writer_submit_with_effects(f->writer, request, NULL, on_outcome, f, &effect, 1);
+	kt_writer_submit_with_effects(f->writer, request, NULL, on_outcome, f, &effects);
 	finish(f);
 	assert_int_equal(ran, 0);
 	assert_int_equal(f->committed.len, 0);
 	shell(f, "rm .git/hooks/pre-commit");
-	kt_writer_submit_with_effects(f->writer, request, NULL, on_outcome, f, &effect, 1);
+	kt_writer_submit_with_effects(f->writer, request, NULL, on_outcome, f, &effects);
 	finish(f);
 	assert_int_equal(ran, 1);
 	assert_non_null(strstr(kt_buffer_text(&f->committed), "claimed"));

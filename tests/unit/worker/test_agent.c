@@ -101,7 +101,10 @@ static void on_patience(evutil_socket_t fd, short what, void *arg)
 static void run(struct bench *bench, const struct plan *plan)
 {
 	const char *argv[] = {"/bin/bash", "-c", plan->script, NULL};
-	const char *envp[] = {"PATH=/usr/bin:/bin", "SPEC_KITTY_SOCKET=/tmp/test-of-agents", NULL};
+	/* The mark by which stray processes are found: nobody else's, two runs of this test at once
+	 * would end one another's agents. */
+	char *mark = kt_format("SPEC_KITTY_SOCKET=%s/socket", bench->folder);
+	const char *envp[] = {"PATH=/usr/bin:/bin", mark, NULL};
 	struct kt_agent_spec spec = {.argv = argv,
 		.envp = envp,
 		.cwd = bench->folder,
@@ -129,6 +132,7 @@ static void run(struct bench *bench, const struct plan *plan)
 	assert_int_equal(kt_file_read(path, 20 << 20, &bench->log, &err), KT_E_OK);
 	event_free(stop);
 	event_free(patience);
+	free(mark);
 	free(path);
 }
 
