@@ -1,0 +1,135 @@
+/*
+ * The rows of the newest log: ids and order. Part of `kitty verify`; pure but for its report.
+ * Backdated rows and foreign id schemes are found in real logs (other programs wrote them): their
+ * order is a warning; what may never happen is that one id stands twice.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "supervisor/status/event.h"
+#include "supervisor/verify_private.h"
+
+struct row {
+	char *id;
+	size_t line, offset;
+};
+
+struct rows {
+	struct row *rows;
+	size_t len, capacity;
+	char *max_id;
+	int64_t max_time;
+	size_t late, late_line, unordered, unordered_line;
+};
+
+static void order_look(struct rows *rows, const struct kt_event *event, size_t line)
+{
+	const char *at =
+		event->at != NULL ? event->at : kt_json_get_string(event->row, "timestamp");
+	int64_t time = 0;
+
+	if (at != NULL && kt_time_parse(at, &time)) {
+		if (time <= rows->max_time && rows->late++ == 0)
+			rows->late_line = line;
+		if (time > rows->max_time)
+			rows->max_time = time;
+	}
+	if (event->event_id == NULL)
+		return;
+	if (rows->max_id != NULL && strcmp(event->event_id, rows->max_id) <= 0) {
+		if (rows->unordered++ == 0)
+			rows->unordered_line = line;
+		return;
+	}
+	free(rows->max_id);
+	rows->max_id = kt_strdup(event->event_id);
+}
+
+static void row_take(struct rows *rows, const struct kt_event *event, size_t line, size_t offset)
+{
+	const char *id = event->event_id != NULL ? event->event_id
+						 : kt_json_get_string(event->row, "event_id");
+
+	order_look(rows, event, line);
+	if (id == NULL)
+		return;
+	if (rows->len == rows->capacity) {
+		rows->capacity = rows->capacity == 0 ? 256 : rows->capacity * 2;
+		rows->rows = kt_realloc_array(rows->rows, rows->capacity, sizeof *rows->rows);
+	}
+	rows->rows[rows->len++] = (struct row){kt_strdup(id), line, offset};
+}
+
+static int row_compare(const void *left, const void *right)
+{
+	const struct row *one = left, *other = right;
+	int order = strcmp(one->id, other->id);
+
+	return order != 0 ? order : (one->line > other->line) - (one->line < other->line);
+}
+
+/* The commit that brought the byte at offset. */
+static const char *commit_of(const struct kt_verify_walk *walk, size_t offset)
+{
+	const struct kt_history *history = walk->history;
+	size_t found = history->len - 1;
+
+	for (size_t at = history->len; at > 0 && walk->text_of[at - 1] == walk->text_of[found] &&
+				       history->commits[at - 1].spots[0].size > offset;)
+		found = --at;
+	return kt_verify_short(&history->commits[found].id);
+}
+
+static void ids_check(
+	struct kt_verify *verify, const struct kt_verify_walk *walk, struct rows *rows)
+{
+	if (rows->len > 1)
+		qsort(rows->rows, rows->len, sizeof *rows->rows, row_compare);
+	for (size_t i = 1; i < rows->len; i++)
+		if (strcmp(rows->rows[i].id, rows->rows[i - 1].id) == 0)
+			kt_verify_broken(verify, KT_VERIFY_IDS,
+				"event id %.40s stands in line %zu and in line %zu (commit %s)",
+				rows->rows[i].id, rows->rows[i - 1].line, rows->rows[i].line,
+				commit_of(walk, rows->rows[i].offset));
+}
+
+void kt_verify_rows(struct kt_verify *verify, const struct kt_verify_walk *walk)
+{
+	size_t text =
+		walk->history->len == 0 ? KT_VERIFY_NO_TEXT : walk->text_of[walk->history->len - 1];
+	struct rows rows = {.max_time = INT64_MIN};
+	const char *bytes =
+		text == KT_VERIFY_NO_TEXT ? "" : kt_buffer_text(&walk->texts[text].bytes);
+	const char *end = bytes + (text == KT_VERIFY_NO_TEXT ? 0 : walk->texts[text].bytes.len);
+	size_t number = 0;
+
+	for (const char *line = bytes; line < end;) {
+		const char *newline = memchr(line, '\n', (size_t)(end - line));
+		const char *stop = newline == NULL ? end : newline;
+		struct kt_event event = {0};
+		struct kt_error ignored = KT_ERROR_INIT;
+
+		number++;
+		if (kt_event_decode(line, (size_t)(stop - line), &event, &ignored) == KT_E_OK) {
+			if (event.kind != KT_EVENT_BLANK) {
+				verify->events++;
+				row_take(&rows, &event, number, (size_t)(line - bytes));
+			}
+			kt_event_release(&event);
+		}
+		line = newline == NULL ? end : newline + 1;
+	}
+	ids_check(verify, walk, &rows);
+	if (rows.late > 0)
+		kt_verify_warn(verify, KT_VERIFY_ORDER,
+			"%zu rows are not later than one before them (first: line %zu)", rows.late,
+			rows.late_line);
+	if (rows.unordered > 0)
+		kt_verify_warn(verify, KT_VERIFY_ORDER,
+			"%zu rows have a smaller id than one before them (first: line %zu)",
+			rows.unordered, rows.unordered_line);
+	for (size_t i = 0; i < rows.len; i++)
+		free(rows.rows[i].id);
+	free(rows.rows);
+	free(rows.max_id);
+}
