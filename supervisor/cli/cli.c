@@ -111,7 +111,9 @@ static int command_run(const struct kt_command_row *row, const struct lead *lead
 		code = directory_enter(lead->directory, &err);
 	if (code == KT_E_OK && !invocation.help)
 		code = directory_enter(invocation.directory, &err);
-	if (code != KT_E_OK)
+	if (code != KT_E_OK && row->command->fail != NULL)
+		status = row->command->fail(&err);
+	else if (code != KT_E_OK)
 		status = kt_fail(invocation.json, &err);
 	else if (invocation.help)
 		status = kt_help_command(row->path, row->command);

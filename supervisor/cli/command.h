@@ -47,6 +47,8 @@ struct kt_command {
 	bool takes_rest; /* `-- COMMAND ARG...` is allowed */
 	bool is_hidden;  /* not in the list (helpers of the supervisor) */
 	bool is_stream;  /* with --json: JSON lines instead of one object */
+	/* How a command line that is not understood is told; NULL: kt_fail. Gives the exit status. */
+	int (*fail)(const struct kt_error *err);
 	int (*run)(struct kt_invocation *invocation); /* gives the exit status */
 };
 

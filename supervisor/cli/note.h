@@ -1,0 +1,18 @@
+/*
+ * A note in a work package's history: an annotation row, "- [time] actor: text".
+ */
+#ifndef KITTY_SUPERVISOR_CLI_NOTE_H
+#define KITTY_SUPERVISOR_CLI_NOTE_H
+
+#include <kitty/error.h>
+#include <kitty/json.h>
+
+#include "supervisor/cli/context.h"
+
+/* Submits it. Errors: KT_E_INVALID_ARGUMENT (an empty note) and the writer's. Gives *outcome (may
+ * be NULL). */
+KT_MUST_CHECK enum kt_code kt_note_add(struct kt_context *context, const char *command,
+	const char *wp_id, const char *actor, const char *note, struct kt_json **outcome,
+	struct kt_error *err);
+
+#endif
