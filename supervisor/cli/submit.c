@@ -12,6 +12,7 @@
 #include "ipc/client.h"
 #include "ipc/clock.h"
 #include "ipc/message.h"
+#include "supervisor/cli/outbox.h"
 #include "supervisor/cli/output.h"
 #include "supervisor/status/event.h"
 #include "supervisor/transaction/reader.h"
@@ -179,6 +180,9 @@ static enum kt_code deliver(struct kt_context *context, struct kt_json *request,
 		code = write_here(context, request, command, outcome, err);
 		if (code == KT_E_OK && *outcome == NULL)
 			return send_once(context, request, outcome, err);
+		/* The receipt is there and the lock is free. */
+		if (code == KT_E_OK && kt_json_get(*outcome, "receipt") != NULL)
+			kt_outbox_after_commit(context);
 		return code;
 	}
 	if (code != KT_E_OK)

@@ -20,8 +20,9 @@ static const struct kt_setting settings[] = {
 	{key, kt_setting_read_##reader, offsetof(struct kt_config, member), min, max, unit, \
 		standard, help},
 #include "supervisor/config/config.def"
-	/* Not a setting of its own row: kept here so that the key is known. */
+	/* Not settings of their own rows: kept here so that the keys are known. */
 	{"agents", NULL, 0, 0, 0, 1, "", ""},
+	{"sinks", NULL, 0, 0, 0, 1, "", ""},
 };
 
 static const struct kt_setting agent_settings[] = {
@@ -32,6 +33,7 @@ static const struct kt_setting agent_settings[] = {
 };
 
 #define SETTINGS_LEN (sizeof(settings) / sizeof(settings[0]))
+#define ROWS_LEN (SETTINGS_LEN - 2) /* without the keys that are no rows */
 #define AGENT_SETTINGS_LEN (sizeof(agent_settings) / sizeof(agent_settings[0]))
 #define AGENTS_MAX 64
 
@@ -52,6 +54,7 @@ void kt_config_free(struct kt_config *config)
 		strings_free(config->agents[i].environment);
 	}
 	free(config->agents);
+	kt_sinks_free(config);
 	free(config->default_agent);
 	strings_free(config->protected_branches);
 	free(config);
@@ -153,10 +156,11 @@ static void section_read(
 	}
 	if (kt_yaml_is_null(section))
 		section = NULL;
-	kt_settings_read(reading, settings, SETTINGS_LEN - 1, section, config);
+	kt_settings_read(reading, settings, ROWS_LEN, section, config);
 	kt_settings_refuse_unknown(reading, settings, SETTINGS_LEN, section, "kitty");
 	agents_read(reading, kt_yaml_find(section, "agents"), config);
 	default_agent_check(reading, section, config);
+	kt_sinks_read(reading, kt_yaml_find(section, "sinks"), config);
 }
 
 static void protection_read(
@@ -303,7 +307,7 @@ static void template_settings(struct kt_buffer *out)
 
 	kt_buffer_puts(out, "kitty:\n");
 	kt_buffer_puts(out, agent);
-	for (size_t i = 0; i < SETTINGS_LEN - 1; i++) {
+	for (size_t i = 0; i < ROWS_LEN; i++) {
 		if (settings[i].standard[0] != '\0')
 			kt_buffer_printf(out, "  # %s\n  %s: %s\n", settings[i].help,
 				settings[i].key, settings[i].standard);
@@ -312,6 +316,11 @@ static void template_settings(struct kt_buffer *out)
 	for (size_t i = 0; i < AGENT_SETTINGS_LEN; i++)
 		kt_buffer_printf(
 			out, "  #   %-12s %s\n", agent_settings[i].key, agent_settings[i].help);
+	kt_buffer_puts(out,
+		"\n  # Where committed events go, each in order and at least once:\n"
+		"  # sinks:\n"
+		"  #   - {name: chat, kind: command, command: [./notify.sh], timeout: 10s}\n"
+		"  #   - {name: journal, kind: file, path: events.jsonl}\n");
 }
 
 const char *kt_config_template(void)

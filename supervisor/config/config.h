@@ -26,7 +26,19 @@ struct kt_agent {
 	char **environment; /* NULL-terminated "NAME=value" */
 };
 
+/* One entry of kitty.sinks: where committed events go. */
+struct kt_sink_config {
+	char *name;
+	bool is_file;
+	char **argv; /* a command, NULL-terminated; NULL: a file */
+	char *path;  /* a file, relative to the primary checkout; NULL: a command */
+	long timeout_ms;
+	size_t retries;
+};
+
 struct kt_config {
+	struct kt_sink_config *sinks;
+	size_t sinks_len;
 	struct kt_agent *agents;
 	size_t agents_len;
 	char *default_agent; /* NULL: the first */

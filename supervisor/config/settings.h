@@ -63,6 +63,17 @@ void kt_setting_read_list(
 void kt_setting_read_environment(
 	struct kt_reading *, const struct kt_setting *, const struct kt_yaml *, void *);
 
+void kt_setting_read_sink_kind(
+	struct kt_reading *, const struct kt_setting *, const struct kt_yaml *, void *);
+void kt_setting_read_text(
+	struct kt_reading *, const struct kt_setting *, const struct kt_yaml *, void *);
+
+struct kt_config;
+/* The list `sinks:`; node may be NULL. */
+void kt_sinks_read(
+	struct kt_reading *reading, const struct kt_yaml *node, struct kt_config *config);
+void kt_sinks_free(struct kt_config *config);
+
 bool kt_agent_name_is_valid(const char *name); /* [a-z0-9][a-z0-9_-]*, bounded */
 
 /* Numbers with units: "1h30m" in milliseconds, "10MiB" in bytes. False when the text has no such
