@@ -3,6 +3,7 @@
 #
 #   snapshot_of FOLDER            one line per entry: kind, mode, name, link target, SHA-256; its own bookkeeping left out
 #   unchanged COMMAND...          runs it; $BOX (less what this script writes there) must be what it was
+#   quietly COMMAND...            runs it into $OUT and $ERR
 #   refused EXIT CODE COMMAND...  as text (two lines, the code, a next step) and as JSON (one object): nothing changed
 #   next_step                     what the last refusal said to do next
 #   paste                         runs that
@@ -25,9 +26,14 @@ snapshot_of() {
 unchanged() {
 	snapshot_of "${WATCHED:-$BOX}" "$BOX/state.before"
 	"$@"
+	unchanged_exit=$?
 	snapshot_of "${WATCHED:-$BOX}" "$BOX/state.after"
 	diff "$BOX/state.before" "$BOX/state.after" >"$BOX/state.diff" || fail "changed on disk: $(cat "$BOX/state.diff")"
+	return "$unchanged_exit"
 }
+
+# For commands whose exit status is judged by the caller. (A redirection around `unchanged` would hide its words.)
+quietly() { "$@" >"$OUT" 2>"$ERR"; }
 
 next_step() { sed -n '$s/^next: //p' "$ERR"; }
 

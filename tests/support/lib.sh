@@ -18,8 +18,9 @@ say() { STEP=$*; }
 fail() {
 	echo "FAILED at: $STEP" >&2
 	echo "  $*" >&2
-	[ -n "${OUT:-}" ] && [ -s "$OUT" ] && sed 's/^/  stdout: /' "$OUT" >&2
-	[ -n "${ERR:-}" ] && [ -s "$ERR" ] && sed 's/^/  stderr: /' "$ERR" >&2
+	# Read whole before it is printed: standard error may be that very file.
+	[ -n "${OUT:-}" ] && [ -s "$OUT" ] && printf '%s\n' "$(sed 's/^/  stdout: /' "$OUT")" >&2
+	[ -n "${ERR:-}" ] && [ -s "$ERR" ] && printf '%s\n' "$(sed 's/^/  stderr: /' "$ERR")" >&2
 	exit 1
 }
 
