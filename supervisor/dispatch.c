@@ -355,8 +355,11 @@ static void on_hand_prepared(const struct kt_json *facts, const struct kt_error 
 		return;
 	}
 	if (err != NULL) {
+		/* The lane is free again; the connection ends once the answer is out. */
 		answer_error(call, err);
-		kt_peer_close(peer);
+		peer->is_worker_of = NULL;
+		kt_lane_run_peer_gone(run);
+		kt_channel_finish(peer->channel);
 		free(call);
 		return;
 	}

@@ -124,11 +124,14 @@ void kt_display_format(const struct kt_display_lane *lane, size_t columns, struc
 	kt_buffer_release(&line);
 }
 
-static size_t columns_of(int fd)
+/* Lines that do not fit the terminal cannot be taken away again. */
+static void size_of(int fd, size_t *columns, size_t *lines)
 {
 	struct winsize size = {0};
+	bool is_known = ioctl(fd, TIOCGWINSZ, &size) == 0;
 
-	return ioctl(fd, TIOCGWINSZ, &size) == 0 && size.ws_col > 1 ? size.ws_col - 1U : 79;
+	*columns = is_known && size.ws_col > 1 ? size.ws_col - 1U : 79;
+	*lines = is_known && size.ws_row > 3 ? size.ws_row - 2U : 22;
 }
 
 static void live_clear(struct kt_display *display)
@@ -162,12 +165,16 @@ void kt_display_lanes(struct kt_display *display, const struct kt_display_lane *
 {
 	struct kt_buffer fresh = KT_BUFFER_INIT;
 	size_t columns = 0;
+	size_t lines = 0;
 
 	if (!display->is_live || display->pending.len > PENDING_MAX)
 		return;
-	columns = columns_of(display->fd);
-	for (size_t i = 0; i < len; i++) {
-		kt_display_format(&lanes[i], columns, &fresh);
+	size_of(display->fd, &columns, &lines);
+	for (size_t i = 0; i < len && i < lines; i++) {
+		if (i + 1 == lines && len > lines)
+			kt_buffer_printf(&fresh, "and %zu more", len - i);
+		else
+			kt_display_format(&lanes[i], columns, &fresh);
 		kt_buffer_putc(&fresh, '\n');
 	}
 	if (fresh.len == display->live.len &&

@@ -218,13 +218,16 @@ static void commit_begin(struct kt_lane_run *run)
 	const struct kt_supervisor *supervisor = run->supervisor;
 	const struct kt_wp *wp = kt_plan_find_wp(supervisor->plan, run->job.wp_id);
 	char *max = kt_format("%zu", supervisor->launch->config->lane_commit_max_bytes);
+	/* In one word: a title may begin with a dash. */
+	char *title = kt_format(
+		"--title=%s", wp == NULL || wp->title == NULL ? run->job.wp_id : wp->title);
 	const char *args[] = {"lane-commit", "--mission", supervisor->launch->mission->slug,
-		"--lane", run->id, "--wp", run->job.wp_id, "--title",
-		wp == NULL || wp->title == NULL ? run->job.wp_id : wp->title, "--agent",
-		run->job.actor, "--since", run->job.since, "--max-bytes", max, NULL};
+		"--lane", run->id, "--wp", run->job.wp_id, title, "--agent", run->job.actor,
+		"--since", run->job.since, "--max-bytes", max, NULL};
 
 	kt_helper_start(&run->supervisor->helpers, args, COMMIT_TIMEOUT_MS, on_committed,
 		kt_job_call_new(run));
+	free(title);
 	free(max);
 }
 

@@ -69,6 +69,12 @@ static char *lane_of(const struct kt_supervisor *supervisor, pid_t pid)
 	return NULL;
 }
 
+/* Something of ours whose worker is gone: it has no lane any more, and is no person either. */
+static bool is_stray(pid_t pid, const char *lane)
+{
+	return lane == NULL && pid != getpid() && kt_process_descends_from(pid, getpid());
+}
+
 static void peer_add(struct kt_supervisor *supervisor, int fd)
 {
 	static const struct kt_channel_callbacks callbacks = {peer_frame, peer_closed};
@@ -80,6 +86,7 @@ static void peer_add(struct kt_supervisor *supervisor, int fd)
 	peer->role = KT_ROLE_NEW;
 	(void)kt_peer_credentials(fd, &peer->pid, &uid);
 	peer->lane = lane_of(supervisor, peer->pid);
+	peer->is_closing = is_stray(peer->pid, peer->lane);
 	peer->hello_deadline_ms = kt_clock_monotonic_ms() + KT_HELLO_TIMEOUT_MS;
 	peer->channel = kt_channel_new(supervisor->base, fd, fd, &callbacks, peer);
 	peer->next = supervisor->peers;

@@ -177,10 +177,15 @@ enum kt_code kt_preflight(const struct kt_launch *launch, const struct kt_oid *t
 {
 	struct preflight check = {launch, tip, problems, warnings};
 	struct kt_error cause = KT_ERROR_INIT;
+	int major = 0;
+	int minor = 0;
 
 	if (kt_repository_check(launch->repo, &cause) != KT_E_OK)
 		kt_buffer_printf(problems, "%s: %s [%s]\n", kt_error_summary(cause.code),
 			cause.detail, kt_error_text(cause.code));
+	if (kt_git_version(&major, &minor, &cause) != KT_E_OK)
+		kt_buffer_printf(problems, "%s [%s]\n", kt_error_summary(cause.code),
+			kt_error_text(cause.code));
 	agents_check(&check);
 	disk_check(&check);
 	content_check(&check);

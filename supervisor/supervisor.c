@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <event2/event.h>
@@ -21,7 +22,14 @@
 #include "supervisor/supervisor_private.h"
 #include "supervisor/transaction/holder.h"
 
-enum { TICK_MS = 1000, CLOSE_MS = 2000, SWEEP_ROUNDS = 20, SWEEP_PAUSE_US = 20000 };
+enum {
+	LOG_MAX = 10 << 20,
+	LOG_KEEP = 3,
+	TICK_MS = 1000,
+	CLOSE_MS = 2000,
+	SWEEP_ROUNDS = 20,
+	SWEEP_PAUSE_US = 20000
+};
 
 void kt_supervisor_say(
 	struct kt_supervisor *supervisor, const struct kt_lane_run *lane, const char *format, ...)
@@ -192,6 +200,7 @@ static void turn_end(struct kt_supervisor *supervisor)
 	if (supervisor->has_requests)
 		event_active(supervisor->turn_event, EV_TIMEOUT, 1);
 	kt_sup_flush(supervisor);
+	kt_sup_outbox(supervisor);
 	kt_dispatch_stopped(supervisor, false);
 	kt_peers_collect(supervisor);
 	lanes_show(supervisor);
@@ -240,6 +249,23 @@ static enum kt_code events_open(struct kt_supervisor *supervisor, struct kt_erro
 	return kt_subreaper_enable(err);
 }
 
+/* A log that has grown large makes room: .1 is the newest of the old ones. */
+static void log_rotate(const char *path)
+{
+	struct stat facts;
+
+	if (stat(path, &facts) != 0 || facts.st_size < LOG_MAX)
+		return;
+	for (int i = LOG_KEEP; i > 0; i--) {
+		char *from = i == 1 ? kt_strdup(path) : kt_format("%s.%d", path, i - 1);
+		char *to = kt_format("%s.%d", path, i);
+
+		(void)rename(from, to);
+		free(from);
+		free(to);
+	}
+}
+
 /* <run_dir>/supervisor.log takes our own log and what workers and helpers say. */
 static enum kt_code log_open(struct kt_supervisor *supervisor, struct kt_error *err)
 {
@@ -248,6 +274,7 @@ static enum kt_code log_open(struct kt_supervisor *supervisor, struct kt_error *
 	enum kt_code code = kt_folder_make(mission->run_dir, 0700, err);
 
 	if (code == KT_E_OK) {
+		log_rotate(path);
 		supervisor->log_fd =
 			open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY, 0600);
 		if (supervisor->log_fd < 0)

@@ -153,16 +153,18 @@ static enum kt_code follow(struct watch *watch, struct kt_error *err)
 	return code;
 }
 
-/* Without a supervisor: what is committed since the event. */
+/* What is committed and was not shown, from the branch. since: the event after which to begin;
+ * NULL: where the stream ended. */
 static enum kt_code committed_print(
 	struct watch *watch, struct kt_context *context, const char *since, struct kt_error *err)
 {
 	struct kt_view *view = NULL;
-	size_t at = 0;
+	size_t at = (size_t)watch->seq;
 	size_t len = 0;
 	enum kt_code code = kt_view_load(context->repo, context->mission, &view, err);
 
-	if (code == KT_E_OK && !kt_reducer_find_event(view->state, since, &at, &len))
+	if (code == KT_E_OK && since != NULL &&
+		!kt_reducer_find_event(view->state, since, &at, &len))
 		code = kt_error_set(
 			err, KT_E_INVALID_ARGUMENT, "the log holds no event %.40s", since);
 	for (at += len; code == KT_E_OK && at < view->log_len;) {
@@ -174,7 +176,28 @@ static enum kt_code committed_print(
 		free(row);
 		at = end + 1;
 	}
+	(void)fflush(stdout);
 	kt_view_free(view);
+	return code;
+}
+
+/* The connection ended: the supervisor has, or it gave us up for being slow. Either way the stream
+ * goes on where it was. */
+static enum kt_code follow_all(
+	struct watch *watch, struct kt_context *context, struct kt_error *err)
+{
+	struct kt_error absent = KT_ERROR_INIT;
+	enum kt_code code = follow(watch, err);
+
+	while (code == KT_E_SUPERVISOR_ABSENT && !ferror(stdout)) {
+		kt_client_close(watch->client);
+		watch->client = NULL;
+		if (kt_supervisor_connect(context, "watcher", &watch->client, &absent) != KT_E_OK)
+			return committed_print(watch, context, NULL, err);
+		code = subscribe(watch, NULL, watch->seq, err);
+		if (code == KT_E_OK)
+			code = follow(watch, err);
+	}
 	return code;
 }
 
@@ -195,11 +218,7 @@ static enum kt_code watch_run(
 		return code;
 	}
 	code = subscribe(watch, since, -1, err);
-	if (code != KT_E_OK)
-		return code;
-	code = follow(watch, err);
-	/* It was there and has ended: the stream is complete. */
-	return code == KT_E_SUPERVISOR_ABSENT ? KT_E_OK : code;
+	return code == KT_E_OK ? follow_all(watch, context, err) : code;
 }
 
 static int run(struct kt_invocation *invocation)
