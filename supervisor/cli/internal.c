@@ -10,6 +10,7 @@
 #include "supervisor/cli/context.h"
 #include "supervisor/cli/output.h"
 #include "supervisor/lane_ops.h"
+#include "supervisor/transaction/reader.h"
 
 #define OPTION_LANE \
 	{ \
@@ -63,12 +64,31 @@ static enum kt_code coordination(struct kt_invocation *invocation, struct kt_con
 	return KT_E_OK;
 }
 
+/* A worktree is made only for a lane of the plan, whoever asks. */
+static enum kt_code lane_known(struct kt_context *context, const char *lane, struct kt_error *err)
+{
+	struct kt_view *view = NULL;
+	char *id = kt_lane_id_parse(lane);
+	enum kt_code code = kt_view_load(context->repo, context->mission, &view, err);
+
+	if (code == KT_E_OK && view->plan == NULL)
+		code = kt_error_set(err, KT_E_MISSION_NOT_FINALIZED, "%s", context->mission->slug);
+	else if (code == KT_E_OK && (id == NULL || kt_lanes_find(view->plan->lanes, id) == NULL))
+		code = kt_error_set(err, KT_E_LANE_NOT_FOUND, "`%.60s` in %s", lane,
+			context->mission->slug);
+	kt_view_free(view);
+	free(id);
+	return code;
+}
+
 static enum kt_code lane_prepare(struct kt_invocation *invocation, struct kt_context *context,
 	struct kt_json **facts, struct kt_error *err)
 {
 	const char *lane = NULL;
 	enum kt_code code = lane_needed(invocation, &lane, err);
 
+	if (code == KT_E_OK)
+		code = lane_known(context, lane, err);
 	return code != KT_E_OK ? code
 			       : kt_lane_prepare(context->repo, context->mission, lane, facts, err);
 }
