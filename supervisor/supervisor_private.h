@@ -150,6 +150,9 @@ struct kt_supervisor {
 	struct kt_publisher *publisher;
 
 	struct kt_helpers helpers;
+	bool is_outbox_running, has_delivered;
+	uint64_t outbox_commits; /* made when it was started last */
+	int64_t outbox_again_ms; /* a sink failed: not before this time; 0: none */
 	struct kt_display *display;
 	struct kt_json *commits;
 	size_t commits_left_out;
@@ -181,6 +184,10 @@ void kt_sup_record_lane_commit(
 void kt_sup_flush(struct kt_supervisor *supervisor); /* rows to watchers */
 void kt_sup_consolidate(struct kt_supervisor *supervisor);
 void kt_sup_consolidate_end(struct kt_supervisor *supervisor);
+
+/* ---- sup_outbox.c ---- */
+/* At the end of a turn: starts the delivery of what was committed since the last one. */
+void kt_sup_outbox(struct kt_supervisor *supervisor);
 
 /* ---- sup_plan.c ---- */
 KT_MUST_CHECK enum kt_code kt_sup_plan_load(struct kt_supervisor *supervisor, struct kt_error *err);
