@@ -11,25 +11,13 @@
 #include "ipc/buffer.h"
 #include "ipc/log.h"
 #include "ipc/message.h"
+#include "supervisor/dispatch_private.h"
 #include "supervisor/report.h"
-#include "supervisor/supervisor_private.h"
 #include "supervisor/transaction/request.h"
-
-/* One request: from a connection, or from an agent's kitty through its worker. */
-struct call {
-	struct kt_supervisor *supervisor;
-	uint64_t peer;           /* serial; 0: through a worker */
-	struct kt_lane_run *run; /* through a worker: its lane */
-	uint64_t worker;         /* serial of that worker */
-	const char *lane;        /* whose lane it is; NULL: none */
-	unsigned type;
-	uint64_t request_id;
-	struct kt_json *body; /* borrowed from the frame; NULL once kept */
-};
 
 /* ---- answers ---- */
 
-static void answer_worker(const struct call *call, const struct kt_json *body)
+static void answer_worker(const struct kt_call *call, const struct kt_json *body)
 {
 	struct kt_json *wrapped = NULL;
 	struct kt_error err = KT_ERROR_INIT;
@@ -46,7 +34,7 @@ static void answer_worker(const struct call *call, const struct kt_json *body)
 	kt_json_free(wrapped);
 }
 
-static void answer_peer(const struct call *call, const struct kt_json *body)
+static void answer_peer(const struct kt_call *call, const struct kt_json *body)
 {
 	struct kt_peer *peer = kt_peer_find(call->supervisor, call->peer);
 	unsigned type = kt_message_answer_of(call->type);
@@ -59,7 +47,7 @@ static void answer_peer(const struct call *call, const struct kt_json *body)
 		kt_channel_send_error(peer->channel, type, call->request_id, &err);
 }
 
-static void answer(const struct call *call, const struct kt_json *body)
+void kt_call_answer(const struct kt_call *call, const struct kt_json *body)
 {
 	if (call->run != NULL)
 		answer_worker(call, body);
@@ -67,11 +55,11 @@ static void answer(const struct call *call, const struct kt_json *body)
 		answer_peer(call, body);
 }
 
-static void answer_error(const struct call *call, const struct kt_error *err)
+void kt_call_answer_error(const struct kt_call *call, const struct kt_error *err)
 {
 	struct kt_json *body = kt_message_error_encode(err);
 
-	answer(call, body);
+	kt_call_answer(call, body);
 	kt_json_free(body);
 }
 
@@ -79,21 +67,21 @@ static void answer_error(const struct call *call, const struct kt_error *err)
 
 static void on_appended(const struct kt_json *outcome, void *arg)
 {
-	struct call *call = arg;
+	struct kt_call *call = arg;
 
-	answer(call, outcome);
+	kt_call_answer(call, outcome);
 	free(call);
 }
 
-static void do_append(struct call *call)
+static void do_append(struct kt_call *call)
 {
-	struct call *kept = NULL;
+	struct kt_call *kept = NULL;
 	struct kt_json *request = NULL;
 	struct kt_error err = KT_ERROR_INIT;
 
 	if (call->lane != NULL && kt_json_get(call->body, "files") != NULL) {
 		(void)kt_error_set(&err, KT_E_INVALID_ARGUMENT, "a lane commits no planning files");
-		answer_error(call, &err);
+		kt_call_answer_error(call, &err);
 		return;
 	}
 	kept = kt_alloc(sizeof *kept);
@@ -140,23 +128,23 @@ struct kt_json *kt_sup_report(const struct kt_supervisor *supervisor)
 	return report;
 }
 
-static void do_status(struct call *call)
+static void do_status(struct kt_call *call)
 {
 	struct kt_json *report = kt_sup_report(call->supervisor);
 
-	answer(call, report);
+	kt_call_answer(call, report);
 	kt_json_free(report);
 }
 
-static void do_ps(struct call *call)
+static void do_ps(struct kt_call *call)
 {
 	struct kt_json *live = kt_sup_live(call->supervisor);
 
-	answer(call, live);
+	kt_call_answer(call, live);
 	kt_json_free(live);
 }
 
-static void do_report(struct call *call)
+static void do_report(struct kt_call *call)
 {
 	struct kt_json *facts = kt_json_new_object();
 	const struct kt_lane_run *run =
@@ -169,13 +157,13 @@ static void do_report(struct call *call)
 	kt_json_set_string(facts, "branch", run == NULL ? NULL : run->branch);
 	kt_json_set_string(facts, "worktree", run == NULL ? NULL : run->worktree);
 	kt_json_set_int(facts, "attempt", run == NULL ? 0 : run->job.attempt);
-	answer(call, facts);
+	kt_call_answer(call, facts);
 	kt_json_free(facts);
 }
 
 /* ---- WATCH ---- */
 
-static void do_watch(struct call *call)
+static void do_watch(struct kt_call *call)
 {
 	struct kt_supervisor *supervisor = call->supervisor;
 	struct kt_peer *peer = kt_peer_find(supervisor, call->peer);
@@ -196,7 +184,7 @@ static void do_watch(struct call *call)
 			    kt_writer_state(supervisor->writer), since, &from, &len)) {
 			(void)kt_error_set(
 				&err, KT_E_INVALID_ARGUMENT, "the log holds no event %.40s", since);
-			answer_error(call, &err);
+			kt_call_answer_error(call, &err);
 			return;
 		}
 		from += len;
@@ -209,214 +197,15 @@ static void do_watch(struct call *call)
 	kt_json_set_string(body, "last_event_id",
 		kt_reducer_max_event_id(kt_writer_state(supervisor->writer)));
 	kt_json_set_int(body, "seq", (int64_t)from);
-	answer(call, body);
+	kt_call_answer(call, body);
 	kt_json_free(body);
 	kt_publisher_remove(supervisor->publisher, peer);
 	kt_publisher_add(supervisor->publisher, peer, from);
 }
 
-/* ---- STOP ---- */
-
-static bool has_lane(const struct call *call, const char *text, struct kt_error *err)
-{
-	char *id = text == NULL ? NULL : kt_lane_id_parse(text);
-	struct kt_lane_run *run = id == NULL ? NULL : kt_sup_lane_find(call->supervisor, id);
-
-	free(id);
-	if (run == NULL) {
-		(void)kt_error_set(err, KT_E_LANE_NOT_FOUND, "`%.40s`", text == NULL ? "" : text);
-		return false;
-	}
-	return true;
-}
-
-static void do_stop(struct call *call)
-{
-	struct kt_supervisor *supervisor = call->supervisor;
-	struct kt_peer *peer = kt_peer_find(supervisor, call->peer);
-	const struct kt_json *lanes = kt_json_get(call->body, "lanes");
-	struct kt_error err = KT_ERROR_INIT;
-
-	if (peer == NULL)
-		return;
-	for (const struct kt_json *at = kt_json_first(lanes); at != NULL; at = kt_json_next(at))
-		if (!has_lane(call, kt_json_string(at), &err)) {
-			answer_error(call, &err);
-			return;
-		}
-	peer->waits_for_stop = true;
-	peer->stop_id = call->request_id;
-	kt_json_free(peer->stop_lanes);
-	peer->stop_lanes = kt_json_size(lanes) == 0 ? NULL : kt_json_copy(lanes);
-	if (peer->stop_lanes == NULL) {
-		supervisor->is_stop_by_command = !supervisor->is_stopping;
-		kt_supervisor_stop(supervisor, 0);
-		return;
-	}
-	for (const struct kt_json *at = kt_json_first(lanes); at != NULL; at = kt_json_next(at)) {
-		char *id = kt_lane_id_parse(kt_json_string(at));
-		struct kt_lane_run *run = kt_sup_lane_find(supervisor, id);
-
-		kt_supervisor_say(supervisor, run, "stopped by an operator");
-		kt_lane_run_hold(run, NULL);
-		kt_lane_run_input(run, KT_LANE_IN_STOP);
-		free(id);
-	}
-}
-
-static bool are_stopped(const struct kt_supervisor *supervisor, const struct kt_json *lanes)
-{
-	for (const struct kt_json *at = kt_json_first(lanes); at != NULL; at = kt_json_next(at)) {
-		char *id = kt_lane_id_parse(kt_json_string(at));
-		const struct kt_lane_run *run = kt_sup_lane_find(supervisor, id);
-		bool is_stopped = run == NULL || (run->lane.state == KT_LANE_STOPPED &&
-							 run->job.phase == KT_JOB_NONE);
-
-		free(id);
-		if (!is_stopped)
-			return false;
-	}
-	return true;
-}
-
-void kt_dispatch_stopped(struct kt_supervisor *supervisor, bool is_over)
-{
-	for (struct kt_peer *peer = supervisor->peers; peer != NULL; peer = peer->next) {
-		struct call call = {.supervisor = supervisor,
-			.peer = peer->serial,
-			.type = KT_MSG_STOP_REQUEST,
-			.request_id = peer->stop_id};
-		struct kt_json *body = NULL;
-
-		if (peer->is_closing || !peer->waits_for_stop ||
-			(!is_over && (peer->stop_lanes == NULL ||
-					     !are_stopped(supervisor, peer->stop_lanes))))
-			continue;
-		peer->waits_for_stop = false;
-		body = kt_json_new_object();
-		kt_json_set_string(body, "result", "success");
-		kt_json_set_int(body, "pid", getpid());
-		kt_json_set(body, "lanes",
-			peer->stop_lanes == NULL ? kt_json_new_null()
-						 : kt_json_copy(peer->stop_lanes));
-		answer(&call, body);
-		kt_json_free(body);
-	}
-}
-
-/* ---- CLAIM_LANE ---- */
-
-static char **argv_copy(const struct kt_json *list)
-{
-	char **argv = kt_realloc_array(NULL, kt_json_size(list) + 1, sizeof *argv);
-	size_t len = 0;
-
-	for (const struct kt_json *at = kt_json_first(list); at != NULL; at = kt_json_next(at))
-		if (kt_json_string(at) != NULL)
-			argv[len++] = kt_strdup(kt_json_string(at));
-	argv[len] = NULL;
-	return argv;
-}
-
-static enum kt_code claim_check(
-	const struct call *call, struct kt_lane_run **out, struct kt_error *err)
-{
-	const char *text = kt_json_get_string(call->body, "lane");
-	char *id = text == NULL ? NULL : kt_lane_id_parse(text);
-	struct kt_lane_run *run = id == NULL ? NULL : kt_sup_lane_find(call->supervisor, id);
-
-	free(id);
-	if (run == NULL)
-		return kt_error_set(err, KT_E_LANE_NOT_FOUND, "`%.40s`", text == NULL ? "" : text);
-	if (call->supervisor->is_stopping)
-		return kt_error_set(err, KT_E_SUPERVISOR_STOPPING, "%s",
-			call->supervisor->launch->mission->slug);
-	if (kt_json_size(kt_json_get(call->body, "argv")) == 0)
-		return kt_error_set(err, KT_E_INVALID_ARGUMENT, "argv of %s is empty", run->id);
-	if (run->lane.state != KT_LANE_STOPPED || run->job.phase != KT_JOB_NONE)
-		return kt_error_set(err, KT_E_LANE_TAKEN, "%s is %s", run->id,
-			kt_lane_state_name(run->lane.state));
-	*out = run;
-	return KT_E_OK;
-}
-
-/* The lane's worktree is made before the worker is told that the lane is its own. */
-static void on_hand_prepared(const struct kt_json *facts, const struct kt_error *err, void *arg)
-{
-	struct call *call = arg;
-	struct kt_peer *peer = kt_peer_find(call->supervisor, call->peer);
-	struct kt_lane_run *run = peer == NULL ? NULL : peer->is_worker_of;
-	struct kt_json *body = NULL;
-	char *log_dir = NULL;
-
-	(void)facts;
-	if (run == NULL) {
-		free(call);
-		return;
-	}
-	if (err != NULL) {
-		/* The lane is free again; the connection ends once the answer is out. */
-		answer_error(call, err);
-		peer->is_worker_of = NULL;
-		kt_lane_run_peer_gone(run);
-		kt_channel_finish(peer->channel);
-		free(call);
-		return;
-	}
-	log_dir = kt_format("%s/logs/%s", run->supervisor->launch->mission->run_dir, run->id);
-	body = kt_json_new_object();
-	kt_json_set_int(body, "version", KT_PROTOCOL_VERSION);
-	kt_json_set_string(body, "lane", run->id);
-	kt_json_set_string(body, "mission", run->supervisor->launch->mission->slug);
-	kt_json_set_string(body, "worktree", run->worktree);
-	kt_json_set_string(body, "log_dir", log_dir);
-	kt_json_set_int(body, "grace_ms", run->supervisor->launch->config->agent_grace_ms);
-	answer(call, body);
-	run->channel = peer->channel;
-	run->has_hello = true;
-	kt_lane_run_input(run, KT_LANE_IN_HELLO);
-	kt_json_free(body);
-	free(log_dir);
-	free(call);
-}
-
-static void do_claim_lane(struct call *call)
-{
-	struct kt_supervisor *supervisor = call->supervisor;
-	struct kt_peer *peer = kt_peer_find(supervisor, call->peer);
-	struct kt_lane_run *run = NULL;
-	struct call *kept = NULL;
-	const char *args[] = {"lane-prepare", "--mission", supervisor->launch->mission->slug,
-		"--lane", NULL, NULL};
-	struct kt_error err = KT_ERROR_INIT;
-
-	if (peer == NULL)
-		return;
-	if (claim_check(call, &run, &err) != KT_E_OK || run == NULL) {
-		answer_error(call, &err);
-		return;
-	}
-	run->hand_argv = argv_copy(kt_json_get(call->body, "argv"));
-	run->peer = peer;
-	run->is_held = false;
-	run->worker_pid = peer->pid;
-	run->worker_start_time = kt_process_start_time(peer->pid);
-	run->worker_serial = peer->serial;
-	peer->is_worker_of = run;
-	kt_lane_run_input(run, KT_LANE_IN_ADOPT);
-	kt_supervisor_say(
-		supervisor, run, "taken by a worker started by hand, pid %ld", (long)peer->pid);
-	kept = kt_alloc(sizeof *kept);
-	*kept = *call;
-	kept->body = NULL;
-	kept->lane = NULL;
-	args[4] = run->id;
-	kt_helper_start(&supervisor->helpers, args, KT_GIT_TIMEOUT_MS, on_hand_prepared, kept);
-}
-
 /* ---- HELLO ---- */
 
-static void do_hello(struct call *call)
+static void do_hello(struct kt_call *call)
 {
 	static const struct {
 		const char *name;
@@ -435,7 +224,7 @@ static void do_hello(struct call *call)
 	if (!kt_json_get_int(call->body, "version", &version) || version != KT_PROTOCOL_VERSION) {
 		(void)kt_error_set(&err, KT_E_PROTOCOL_VERSION, "this supervisor speaks version %d",
 			KT_PROTOCOL_VERSION);
-		answer_error(call, &err);
+		kt_call_answer_error(call, &err);
 		return;
 	}
 	for (size_t i = 0; i < sizeof roles / sizeof roles[0]; i++)
@@ -444,7 +233,7 @@ static void do_hello(struct call *call)
 	if (peer->role == KT_ROLE_NEW) {
 		(void)kt_error_set(&err, KT_E_MESSAGE_UNEXPECTED, "role `%.40s`",
 			wanted == NULL ? "" : wanted);
-		answer_error(call, &err);
+		kt_call_answer_error(call, &err);
 		return;
 	}
 	body = kt_json_new_object();
@@ -453,7 +242,7 @@ static void do_hello(struct call *call)
 	kt_json_set_string(body, "lane", peer->lane);
 	kt_json_set_int(body, "pid", getpid());
 	kt_json_set_int(body, "start_time", (int64_t)kt_process_start_time(getpid()));
-	answer(call, body);
+	kt_call_answer(call, body);
 	kt_json_free(body);
 }
 
@@ -463,7 +252,7 @@ static const struct {
 	unsigned message;
 	unsigned roles;
 	bool from_lane; /* also a process of a lane */
-	void (*handle)(struct call *call);
+	void (*handle)(struct kt_call *call);
 } permits[] = {
 	{KT_MSG_HELLO_REQUEST, KT_ROLE_NEW, true, do_hello},
 	{KT_MSG_APPEND_REQUEST, KT_ROLE_CLIENT | KT_ROLE_LANE, true, do_append},
@@ -471,11 +260,11 @@ static const struct {
 	{KT_MSG_PS_REQUEST, KT_ROLE_CLIENT | KT_ROLE_WATCHER | KT_ROLE_LANE, true, do_ps},
 	{KT_MSG_REPORT_REQUEST, KT_ROLE_CLIENT | KT_ROLE_LANE, true, do_report},
 	{KT_MSG_WATCH_REQUEST, KT_ROLE_CLIENT | KT_ROLE_WATCHER, false, do_watch},
-	{KT_MSG_STOP_REQUEST, KT_ROLE_CLIENT, false, do_stop},
-	{KT_MSG_CLAIM_LANE_REQUEST, KT_ROLE_WORKER, false, do_claim_lane},
+	{KT_MSG_STOP_REQUEST, KT_ROLE_CLIENT, false, kt_call_stop},
+	{KT_MSG_CLAIM_LANE_REQUEST, KT_ROLE_WORKER, false, kt_call_claim_lane},
 };
 
-static void call_handle(struct call *call, unsigned role)
+static void call_handle(struct kt_call *call, unsigned role)
 {
 	struct kt_error err = KT_ERROR_INIT;
 
@@ -487,12 +276,12 @@ static void call_handle(struct call *call, unsigned role)
 		}
 	(void)kt_error_set(&err, KT_E_MESSAGE_UNEXPECTED, "%s%s", kt_message_name(call->type),
 		call->lane == NULL ? "" : " from a lane");
-	answer_error(call, &err);
+	kt_call_answer_error(call, &err);
 }
 
 void kt_dispatch_peer(struct kt_peer *peer, struct kt_frame *frame)
 {
-	struct call call = {
+	struct kt_call call = {
 		.supervisor = peer->supervisor,
 		.peer = peer->serial,
 		.lane = peer->lane,
@@ -513,7 +302,7 @@ void kt_dispatch_peer(struct kt_peer *peer, struct kt_frame *frame)
 
 void kt_dispatch_lane(struct kt_lane_run *run, struct kt_frame *frame)
 {
-	struct call call = {
+	struct kt_call call = {
 		.supervisor = run->supervisor,
 		.run = run,
 		.worker = run->worker_serial,

@@ -13,7 +13,7 @@
 #include "supervisor/git/environment.h"
 #include "supervisor/git/store.h"
 
-enum { DISK_SPARE = 64 << 20 }; /* for objects, logs and what agents build */
+enum { DISK_SPARE = 16 << 20 }; /* for objects, logs and what agents build */
 
 struct preflight {
 	const struct kt_launch *launch;

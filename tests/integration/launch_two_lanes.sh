@@ -68,8 +68,8 @@ expect_eq "$(git log --format=%s "$BRANCH" | grep -c claimed)" 2
 expect_eq "$(git log --format=%s "$BRANCH" | grep -c 'in_progress -> for_review')" 2
 expect_exit 0 kitty agent status materialize --dir "$COORD/kitty-specs/$MISSION" --stdout
 cp "$OUT" "$BOX/snapshot"
-expect_json "$BOX/snapshot" work_packages.WP01.subtasks.T002 done
-expect_json "$BOX/snapshot" work_packages.WP02.subtasks.T001 done
+expect_json "$BOX/snapshot" work_packages.WP01.subtasks.T002 "done"
+expect_json "$BOX/snapshot" work_packages.WP02.subtasks.T001 "done"
 check_clean
 
 say "the primary checkout is as before"
