@@ -19,6 +19,8 @@ sandbox_start()
 	export HOME="$sandbox/home" TMPDIR="$sandbox/tmp" XDG_RUNTIME_DIR="$sandbox/run"
 	export GIT_CONFIG_NOSYSTEM=1
 	unset GIT_DIR GIT_INDEX_FILE GIT_WORK_TREE GIT_COMMON_DIR GIT_OBJECT_DIRECTORY GIT_PREFIX
+	# A test that runs away (a program that reads what it writes) must not fill the disk: no file over 4 GiB.
+	ulimit -f 4194304
 	trap 'sandbox_end' EXIT
 	trap 'exit 130' INT
 	trap 'exit 143' TERM HUP

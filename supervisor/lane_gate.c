@@ -94,7 +94,7 @@ const char *kt_lane_gate_kind(const char *mission_slug, const char *path)
 	rest = path + sizeof SPECS - 1;
 	len = strcspn(rest, "/");
 	name = rest[len] == '/' ? rest + len + 1 : "";
-	if (strcmp(name, "status.events.jsonl") == 0 || strcmp(name, "status.json") == 0)
+	if (strcmp(name, KT_LOG_NAME) == 0 || strcmp(name, KT_SNAPSHOT_NAME) == 0)
 		return "status";
 	if (rest[len] == '/' &&
 		(strlen(mission_slug) != len || strncmp(rest, mission_slug, len) != 0))

@@ -16,7 +16,7 @@
 #define PROGRESS_STEP 64
 
 enum { LOG, SNAPSHOT, META };
-static const char *const names[] = {"status.events.jsonl", "status.json", "meta.json", NULL};
+static const char *const names[] = {KT_LOG_NAME, KT_SNAPSHOT_NAME, KT_META_NAME, NULL};
 
 static const struct {
 	const char *promise, *name, *fine;

@@ -9,10 +9,7 @@
 #include <kitty/error.h>
 
 #include "ipc/buffer.h"
-
-#define KT_LOG_NAME "status.events.jsonl"
-#define KT_SNAPSHOT_NAME "status.json"
-#define KT_META_NAME "meta.json"
+#include "supervisor/mission/mission.h"
 
 /* Appends the file's content; *found (may be NULL) is false, and nothing appended, when it does not
  * exist. Errors: KT_E_IO. */

@@ -17,6 +17,12 @@
 #include "supervisor/git/repository.h"
 #include "supervisor/git/store.h"
 
+/* The names, for those who are given a folder (--dir) or meet the files in a tree; who knows the
+ * mission takes its paths from the struct below. */
+#define KT_LOG_NAME "status.events.jsonl"
+#define KT_SNAPSHOT_NAME "status.json"
+#define KT_META_NAME "meta.json"
+
 enum kt_topology {
 	KT_TOPOLOGY_LANES_WITH_COORD, /* what kitty makes */
 	KT_TOPOLOGY_COORD,	      /* coordination branch, no lanes */
