@@ -239,6 +239,30 @@ static void replace(const struct edit *edit, const char *key, const struct kt_js
 	kt_buffer_append(out, edit->text + end, edit->len - end);
 }
 
+/* YAML has forms that lines do not show (document marks, other line breaks), so the result has to
+ * prove itself: it reads back, with the new value. */
+static enum kt_code check_result(const struct kt_buffer *text, const char *key,
+	const struct kt_json *value, struct kt_error *err)
+{
+	struct kt_fences fences = {0};
+	struct kt_yaml *root = NULL;
+	struct kt_error ignored = KT_ERROR_INIT;
+	const struct kt_yaml *node = NULL;
+	bool is_good = kt_frontmatter_read(kt_buffer_text(text), text->len, &fences, &root,
+			       &ignored) == KT_E_OK;
+
+	node = kt_yaml_find(root, key);
+	is_good = is_good && node != NULL && is_unchanged(node, value);
+	kt_yaml_free(root);
+	if (is_good)
+		return KT_E_OK;
+	return kt_error_set(err, KT_E_WP_FILE_INVALID,
+		"line 1, column 1: the frontmatter's form is not one that kitty can edit; take out "
+		"what is no "
+		"\"key: value\", or write %s yourself",
+		key);
+}
+
 static enum kt_code edit_one(const struct kt_buffer *text, const char *key,
 	const struct kt_json *value, struct kt_buffer *out, struct kt_error *err)
 {
@@ -247,8 +271,10 @@ static enum kt_code edit_one(const struct kt_buffer *text, const char *key,
 
 	if (code == KT_E_OK)
 		code = check_editable(&edit);
-	if (code == KT_E_OK)
+	if (code == KT_E_OK) {
 		replace(&edit, key, value, out);
+		code = check_result(out, key, value, err);
+	}
 	kt_yaml_free(edit.root);
 	return code;
 }

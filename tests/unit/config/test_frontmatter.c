@@ -179,6 +179,22 @@ static void keys_on_one_line_cannot_be_edited(void **state)
 	kt_buffer_release(&out);
 }
 
+static void what_would_not_read_back_is_not_written(void **state)
+{
+	const char *text = "---\ntitle: x\n...\n# end\n---\n";
+	struct kt_error err = KT_ERROR_INIT;
+	struct kt_buffer out = KT_BUFFER_INIT;
+	struct kt_json *json = kt_json_new_object();
+
+	(void)state;
+	kt_json_set_string(json, "merge_target_branch", "main");
+	assert_int_equal(
+		kt_frontmatter_edit(text, strlen(text), json, &out, &err), KT_E_WP_FILE_INVALID);
+	assert_int_equal(out.len, 0);
+	kt_json_free(json);
+	kt_buffer_release(&out);
+}
+
 static void block_texts_with_hash_lines_survive_edits_beside_them(void **state)
 {
 	(void)state;
@@ -202,6 +218,7 @@ int main(void)
 		cmocka_unit_test(carriage_returns_and_indents_are_kept),
 		cmocka_unit_test(texts_are_quoted_when_a_reader_could_mistake_them),
 		cmocka_unit_test(keys_on_one_line_cannot_be_edited),
+		cmocka_unit_test(what_would_not_read_back_is_not_written),
 		cmocka_unit_test(block_texts_with_hash_lines_survive_edits_beside_them),
 	};
 
