@@ -11,6 +11,7 @@
 #ifndef KITTY_SUPERVISOR_GIT_COMMIT_H
 #define KITTY_SUPERVISOR_GIT_COMMIT_H
 
+#include "ipc/child.h"
 #include "supervisor/git/store.h"
 
 struct kt_change {
@@ -59,13 +60,23 @@ KT_MUST_CHECK enum kt_code kt_commit_swap(struct kt_store *store, const char *re
 	const struct kt_oid *old_id, const struct kt_oid *new_id, const char *reflog_message,
 	struct kt_error *err);
 
-/* The same through `git update-ref --stdin` in the user's profile, for repositories with a
- * reference-transaction hook; blocks on that child (timeout_ms 0: KT_HOOK_TIMEOUT_MS). Errors as
- * above, and KT_E_BOOKKEEPING_COMMIT_FAILED with the hook's output when it refuses or hangs. */
-KT_MUST_CHECK enum kt_code kt_commit_swap_with_hook(struct kt_store *store,
-	const struct kt_repository *repo, const char *ref, const struct kt_oid *old_id,
-	const struct kt_oid *new_id, const char *reflog_message, int timeout_ms,
-	struct kt_error *err);
+/*
+ * The same through `git update-ref --stdin` in the user's profile, for repositories with a
+ * reference-transaction hook, which may hang or refuse: start, wait for the child's pidfd with a
+ * deadline of one's own, finish. output_fd (borrowed) gets what git and the hook print. Errors of
+ * finish: as kt_commit_swap's, and KT_E_BOOKKEEPING_COMMIT_FAILED with the hook's output when it
+ * refused or did not end in time.
+ */
+struct kt_ref_swap {
+	const char *ref;
+	const struct kt_oid *old_id, *new_id;
+	const char *reflog_message;
+};
+KT_MUST_CHECK enum kt_code kt_commit_swap_start(const struct kt_repository *repo,
+	const struct kt_ref_swap *swap, int output_fd, struct kt_child *out, struct kt_error *err);
+KT_MUST_CHECK enum kt_code kt_commit_swap_finish(struct kt_store *store,
+	const struct kt_repository *repo, const struct kt_ref_swap *swap, const char *output,
+	bool has_timed_out, struct kt_error *err);
 
 /* Path of the lock file that git and kitty take to move the ref; gives. Breaking a stale one is the
  * caller's. */

@@ -1,12 +1,13 @@
 /*
- * The swap through `git update-ref --stdin`, so that a reference-transaction hook has its say.
- * Commands and kitty's own helper processes; blocks on the child. Whatever git's exit status says,
- * the ref itself decides.
+ * The swap through `git update-ref --stdin`, so that a reference-transaction hook has its say: one
+ * half starts the child, the other judges what came of it. Whatever git's exit status says, the ref
+ * itself decides.
  */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include <kitty/limits.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "ipc/buffer.h"
 #include "supervisor/git/commit.h"
@@ -30,53 +31,53 @@ static enum kt_code explain(const struct kt_repository *repo, const char *ref,
 		"the reference-transaction hook refused: %.400s", output);
 }
 
-static enum kt_code run_update(const struct kt_repository *repo, const char *message,
-	const struct kt_buffer *input, int timeout_ms, struct kt_buffer *output,
-	struct kt_error *err)
+/* The commands stand in memory, so nobody has to feed a pipe. */
+static enum kt_code open_input(const struct kt_ref_swap *swap, int *fd, struct kt_error *err)
 {
-	const char *const args[] = {"update-ref", "-m", message, "--stdin", NULL};
-	int exit_code = 0;
-	struct kt_git_call call = {.cwd = repo->primary,
-		.args = args,
-		.profile = KT_GIT_USER,
-		.input = input->data,
-		.input_len = input->len,
-		.errors = output,
-		.exit_code = &exit_code,
-		.timeout_ms = timeout_ms == 0 ? KT_HOOK_TIMEOUT_MS : timeout_ms};
-	enum kt_code code = kt_git_run(&call, err);
+	char *text = kt_format("start\nupdate %s %s %s\nprepare\ncommit\n", swap->ref,
+		kt_oid_format(swap->new_id).text, kt_oid_format(swap->old_id).text);
+	size_t len = strlen(text);
 
-	if (code == KT_E_OK && exit_code != 0)
-		code = KT_E_GIT_FAILED;
+	*fd = memfd_create("kitty-update-ref", MFD_CLOEXEC);
+	if (*fd < 0 || pwrite(*fd, text, len, 0) != (ssize_t)len)
+		(void)kt_error_sys(err, KT_E_SPAWN_FAILED, errno, "git update-ref's input");
+	free(text);
+	return err->code;
+}
+
+enum kt_code kt_commit_swap_start(const struct kt_repository *repo, const struct kt_ref_swap *swap,
+	int output_fd, struct kt_child *out, struct kt_error *err)
+{
+	const char *const args[] = {"update-ref", "-m",
+		swap->reflog_message == NULL ? "kitty" : swap->reflog_message, "--stdin", NULL};
+	struct kt_git_call call = {.cwd = repo->primary, .args = args, .profile = KT_GIT_USER};
+	struct kt_git_descriptors descriptors = {
+		.input = -1, .output = output_fd, .errors = output_fd};
+	struct kt_error cause = KT_ERROR_INIT;
+	enum kt_code code = open_input(swap, &descriptors.input, &cause);
+
+	if (code == KT_E_OK)
+		code = kt_git_start(&call, &descriptors, out, &cause);
+	if (descriptors.input >= 0)
+		(void)close(descriptors.input);
+	if (code != KT_E_OK)
+		*err = cause;
 	return code;
 }
 
-/* kt_commit_swap and what the child needs. NOLINTNEXTLINE(readability-function-size) */
-enum kt_code kt_commit_swap_with_hook(struct kt_store *store, const struct kt_repository *repo,
-	const char *ref, const struct kt_oid *old_id, const struct kt_oid *new_id,
-	const char *reflog_message, int timeout_ms, struct kt_error *err)
+enum kt_code kt_commit_swap_finish(struct kt_store *store, const struct kt_repository *repo,
+	const struct kt_ref_swap *swap, const char *output, bool has_timed_out,
+	struct kt_error *err)
 {
-	struct kt_buffer input = KT_BUFFER_INIT, output = KT_BUFFER_INIT;
-	struct kt_error cause = KT_ERROR_INIT;
 	struct kt_oid now = {{0}};
-	enum kt_code code;
+	enum kt_code code = KT_E_OK;
 
-	kt_buffer_printf(&input, "start\nupdate %s %s %s\nprepare\ncommit\n", ref,
-		kt_oid_format(new_id).text, kt_oid_format(old_id).text);
-	code = run_update(repo, reflog_message == NULL ? "kitty" : reflog_message, &input,
-		timeout_ms, &output, &cause);
-	if (kt_refs_read(repo->common_dir, ref, &now) && kt_oid_equal(&now, new_id)) {
-		code = kt_refs_sync(repo->common_dir, ref, err);
-		if (code == KT_E_OK)
-			code = kt_git_store_settle(store, err);
-	} else if (code == KT_E_TIMEOUT) {
-		code = kt_error_set(err, KT_E_BOOKKEEPING_COMMIT_FAILED,
-			"the reference-transaction hook did not end in time");
-	} else {
-		code = explain(repo, ref, old_id,
-			output.len > 0 ? kt_buffer_text(&output) : cause.detail, err);
+	if (kt_refs_read(repo->common_dir, swap->ref, &now) && kt_oid_equal(&now, swap->new_id)) {
+		code = kt_refs_sync(repo->common_dir, swap->ref, err);
+		return code == KT_E_OK ? kt_git_store_settle(store, err) : code;
 	}
-	kt_buffer_release(&input);
-	kt_buffer_release(&output);
-	return code;
+	if (has_timed_out)
+		return kt_error_set(err, KT_E_BOOKKEEPING_COMMIT_FAILED,
+			"the reference-transaction hook did not end in time");
+	return explain(repo, swap->ref, swap->old_id, output, err);
 }

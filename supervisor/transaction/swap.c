@@ -6,9 +6,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <kitty/limits.h>
+
+#include "ipc/clock.h"
 #include "supervisor/transaction/writer_private.h"
 
-enum { ATTEMPTS_MAX = 5 };
+enum { ATTEMPTS_MAX = 5, OUTPUT_MAX = 4096 };
 
 static enum kt_code assert_head(const struct kt_writer *writer, struct kt_error *err)
 {
@@ -19,31 +22,72 @@ static enum kt_code assert_head(const struct kt_writer *writer, struct kt_error 
 		code = kt_error_set(err, KT_E_SAFE_COMMIT_HEAD_MISMATCH, "%s is on %s",
 			writer->options.mission->coord_worktree,
 			head == NULL ? "<detached>" : head);
+	if (code != KT_E_OK)
+		kt_error_next(err, "git -C %s switch %s", writer->options.mission->coord_worktree,
+			writer->options.mission->coordination_branch);
 	free(head);
 	return code;
 }
 
-static enum kt_code swap(struct kt_writer *writer, struct kt_error *err)
+static char *reflog_message(const struct kt_writer *writer)
 {
-	const char *ref = writer->options.mission->coordination_ref;
 	const char *message = NULL;
-	char *reflog = NULL;
-	enum kt_code code = KT_E_OK;
 
 	for (const struct pending *p = writer->batch; p != NULL; p = p->next)
 		if (p->is_built)
 			message = p->message;
 	KT_BUG_UNLESS(message != NULL); /* an empty batch is never swapped */
-	reflog = kt_format("commit: %.*s", (int)strcspn(message, "\n"), message);
-	code = kt_commit_barrier(writer->store, err);
-	if (code == KT_E_OK && writer->hooks.path[KT_HOOK_REFERENCE_TRANSACTION] != NULL)
-		code = kt_commit_swap_with_hook(writer->store, writer->options.repo, ref,
-			&writer->tip, &writer->new_tip, reflog, writer->options.hook_timeout_ms,
-			err);
-	else if (code == KT_E_OK)
-		code = kt_commit_swap(
-			writer->store, ref, &writer->tip, &writer->new_tip, reflog, err);
+	return kt_format("commit: %.*s", (int)strcspn(message, "\n"), message);
+}
+
+static bool is_hooked(const struct kt_writer *writer)
+{
+	return writer->hooks.path[KT_HOOK_REFERENCE_TRANSACTION] != NULL;
+}
+
+static enum kt_code swap(struct kt_writer *writer, struct kt_error *err)
+{
+	char *reflog = reflog_message(writer);
+	enum kt_code code = kt_commit_swap(writer->store, writer->options.mission->coordination_ref,
+		&writer->tip, &writer->new_tip, reflog, err);
+
 	free(reflog);
+	return code;
+}
+
+/* With a reference-transaction hook the swap is git's, in a child that is waited for. */
+static enum kt_code start_hooked_swap(struct kt_writer *writer, struct kt_error *err)
+{
+	char *reflog = reflog_message(writer);
+	const struct kt_ref_swap plan = {
+		writer->options.mission->coordination_ref, &writer->tip, &writer->new_tip, reflog};
+	int timeout = writer->options.hook_timeout_ms ? writer->options.hook_timeout_ms
+						      : KT_HOOK_TIMEOUT_MS;
+	enum kt_code code = kt_subprocess_prepare(&writer->child, err);
+
+	writer->child.deadline_ms = kt_clock_monotonic_ms() + timeout;
+	if (code == KT_E_OK)
+		code = kt_commit_swap_start(writer->options.repo, &plan, writer->child.output_fd,
+			&writer->child.child, err);
+	if (code != KT_E_OK)
+		kt_subprocess_release(&writer->child);
+	free(reflog);
+	return code;
+}
+
+static enum kt_code finish_hooked_swap(
+	struct kt_writer *writer, const struct kt_child_status *status, struct kt_error *err)
+{
+	const struct kt_ref_swap plan = {
+		writer->options.mission->coordination_ref, &writer->tip, &writer->new_tip, NULL};
+	struct kt_buffer output = KT_BUFFER_INIT;
+	enum kt_code code = KT_E_OK;
+
+	kt_subprocess_output(&writer->child, OUTPUT_MAX, &output);
+	kt_subprocess_release(&writer->child);
+	code = kt_commit_swap_finish(writer->store, writer->options.repo, &plan,
+		kt_buffer_text(&output), status->timed_out, err);
+	kt_buffer_release(&output);
 	return code;
 }
 
@@ -138,6 +182,9 @@ static enum turn swap_failed(struct kt_writer *writer, const struct kt_error *er
 	kt_intent_clear(writer);
 	kt_hooks_unstage(writer);
 	kt_batch_discard(writer);
+	/* A lock that a killed git left is no reason to refuse for ever; a living one's stays. */
+	if (err->code == KT_E_REF_LOCKED)
+		kt_intent_break_stale_locks(writer);
 	writer->step = STEP_ANSWER;
 	if (err->code == KT_E_REF_MOVED && writer->attempts++ < ATTEMPTS_MAX)
 		writer->step = STEP_WORKTREE;
@@ -148,23 +195,49 @@ static enum turn swap_failed(struct kt_writer *writer, const struct kt_error *er
 	return TURN_NEXT;
 }
 
+static enum turn swap_ended(struct kt_writer *writer, enum kt_code code, struct kt_error *err)
+{
+	if (code != KT_E_OK && has_landed(writer)) {
+		if (err->sys_errno != 0)
+			return outcome_unknown(writer, err);
+		code = KT_E_OK;
+	}
+	if (code != KT_E_OK)
+		return swap_failed(writer, err);
+	writer->step = STEP_FILES;
+	return TURN_NEXT;
+}
+
+static enum turn wait_for_git(struct kt_writer *writer)
+{
+	writer->wait =
+		(struct kt_wait){writer->child.child.pidfd, kt_subprocess_wake_ms(&writer->child)};
+	return TURN_WAIT;
+}
+
 enum turn kt_step_swap(struct kt_writer *writer)
 {
 	struct kt_error err = KT_ERROR_INIT;
-	enum kt_code code = assert_head(writer, &err);
+	struct kt_child_status status = {0};
+	enum kt_code code = KT_E_OK;
 
+	if (writer->child.child.pid > 0) {
+		if (!kt_subprocess_poll(&writer->child, &status))
+			return wait_for_git(writer);
+		code = finish_hooked_swap(writer, &status, &err);
+		return swap_ended(writer, code, &err);
+	}
+	code = assert_head(writer, &err);
 	if (code == KT_E_OK)
 		code = kt_intent_write(writer, &err);
-	if (code == KT_E_OK) {
-		code = swap(writer, &err);
-		if (code != KT_E_OK && has_landed(writer)) {
-			if (err.sys_errno != 0)
-				return outcome_unknown(writer, &err);
-			code = KT_E_OK;
-		}
+	if (code == KT_E_OK)
+		code = kt_commit_barrier(writer->store, &err);
+	if (code == KT_E_OK && is_hooked(writer)) {
+		code = start_hooked_swap(writer, &err);
+		return code == KT_E_OK ? wait_for_git(writer) : swap_failed(writer, &err);
 	}
 	if (code != KT_E_OK)
 		return swap_failed(writer, &err);
-	writer->step = STEP_FILES;
-	return TURN_NEXT;
+	code = swap(writer, &err);
+	return swap_ended(writer, code, &err);
 }

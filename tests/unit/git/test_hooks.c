@@ -248,6 +248,27 @@ static void git_failures_carry_the_last_line(void **state)
 	assert_true(major >= 2);
 }
 
+/* NOLINTNEXTLINE(readability-function-size): a swap is what it is */
+static enum kt_code swap_through_git(struct fixture *it, struct kt_store *store, const char *ref,
+	const struct kt_oid *from, const struct kt_oid *to, int timeout_ms)
+{
+	const struct kt_ref_swap swap = {ref, from, to, "x"};
+	struct kt_child child = KT_CHILD_INIT;
+	struct kt_child_status status = {0};
+	char *path = kt_sandbox_path(it->box, "../output");
+	int fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	char output[512] = "";
+
+	assert_true(fd >= 0);
+	assert_int_equal(kt_commit_swap_start(it->repo, &swap, fd, &child, &it->err), KT_E_OK);
+	kt_child_wait(&child, timeout_ms, &status);
+	kt_child_release(&child);
+	assert_true(pread(fd, output, sizeof output - 1, 0) >= 0);
+	(void)close(fd);
+	free(path);
+	return kt_commit_swap_finish(store, it->repo, &swap, output, status.timed_out, &it->err);
+}
+
 static void a_reference_transaction_hook_may_refuse_the_swap(void **state)
 {
 	struct fixture *it = *state;
@@ -268,26 +289,21 @@ static void a_reference_transaction_hook_may_refuse_the_swap(void **state)
 	assert_int_equal(kt_commit_barrier(store, &it->err), KT_E_OK);
 	write_hook(it, ".git/hooks/reference-transaction",
 		"#!/bin/sh\n[ \"$1\" != prepared ] || { echo not today >&2; exit 1; }\n");
-	assert_int_equal(kt_commit_swap_with_hook(store, it->repo, "refs/heads/main", &tip, &commit,
-				 "x", 0, &it->err),
+	assert_int_equal(swap_through_git(it, store, "refs/heads/main", &tip, &commit, 20000),
 		KT_E_BOOKKEEPING_COMMIT_FAILED);
 	assert_non_null(strstr(it->err.detail, "not today"));
 	kt_sandbox_expect(it->box, kt_oid_format(&tip).text, "git rev-parse main");
 	write_hook(it, ".git/hooks/reference-transaction", "#!/bin/sh\nsleep 9\n");
-	assert_int_equal(kt_commit_swap_with_hook(store, it->repo, "refs/heads/main", &tip, &commit,
-				 "x", 200, &it->err),
+	assert_int_equal(swap_through_git(it, store, "refs/heads/main", &tip, &commit, 200),
 		KT_E_BOOKKEEPING_COMMIT_FAILED);
 	free(kt_sandbox_run(it->box, "rm -f .git/refs/heads/main.lock"));
 	write_hook(it, ".git/hooks/reference-transaction", "#!/bin/sh\nexit 0\n");
-	assert_int_equal(kt_commit_swap_with_hook(store, it->repo, "refs/heads/main", &other,
-				 &commit, "x", 0, &it->err),
+	assert_int_equal(swap_through_git(it, store, "refs/heads/main", &other, &commit, 20000),
 		KT_E_REF_MOVED);
-	assert_int_equal(kt_commit_swap_with_hook(store, it->repo, "refs/heads/main", &tip, &commit,
-				 "x", 0, &it->err),
-		KT_E_OK);
-	assert_int_equal(kt_commit_swap_with_hook(store, it->repo, "refs/heads/made", &zero,
-				 &commit, "x", 0, &it->err),
-		KT_E_OK);
+	assert_int_equal(
+		swap_through_git(it, store, "refs/heads/main", &tip, &commit, 20000), KT_E_OK);
+	assert_int_equal(
+		swap_through_git(it, store, "refs/heads/made", &zero, &commit, 20000), KT_E_OK);
 	kt_sandbox_expect(it->box, kt_oid_format(&commit).text, "git rev-parse main");
 	kt_store_close(store);
 }

@@ -497,6 +497,23 @@ static void a_reference_transaction_hook_may_refuse(void **state)
 	expect_clean(f);
 }
 
+static void a_reference_transaction_hook_that_hangs_is_a_refusal(void **state)
+{
+	struct fixture *f = *state;
+
+	install_hook(f, "reference-transaction",
+		"#!/bin/sh\n[ \"$1\" != prepared ] || exec sleep 1000\n");
+	submit(f, move("WP01", KT_STATUS_CLAIMED, "claude"), NULL);
+	finish(f);
+	assert_string_equal(last_code(f), "BOOKKEEPING_COMMIT_FAILED");
+	shell(f, "rm .git/hooks/reference-transaction");
+	expect_clean(f);
+	submit(f, move("WP01", KT_STATUS_CLAIMED, "claude"), NULL);
+	finish(f);
+	assert_string_equal(last_code(f), "OK");
+	expect_clean(f);
+}
+
 static void order_of_time_and_ids_is_the_order_of_the_log(void **state)
 {
 	struct fixture *f = *state;
@@ -573,6 +590,7 @@ int main(void)
 		TEST(a_held_lock_times_out_with_its_code),
 		TEST(a_stale_lock_of_a_dead_writer_is_broken),
 		TEST(a_reference_transaction_hook_may_refuse),
+		TEST(a_reference_transaction_hook_that_hangs_is_a_refusal),
 		TEST(order_of_time_and_ids_is_the_order_of_the_log),
 		TEST(a_reader_sees_what_was_committed),
 	};
