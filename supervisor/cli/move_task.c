@@ -8,10 +8,13 @@
 #include "ipc/buffer.h"
 #include "supervisor/cli/command.h"
 #include "supervisor/cli/context.h"
+#include "supervisor/cli/diagnostics.h"
 #include "supervisor/cli/log_file.h"
 #include "supervisor/cli/move_plan.h"
 #include "supervisor/cli/output.h"
+#include "supervisor/cli/submit.h"
 #include "supervisor/cli/write.h"
+#include "supervisor/merge_request.h"
 #include "supervisor/transaction/reader.h"
 #include "supervisor/transaction/request.h"
 
@@ -72,6 +75,79 @@ static enum kt_code plan_fill(const struct kt_invocation *invocation,
 	return feedback_check(plan, err);
 }
 
+/* The statuses up to approved, as a request of their own: what is integrated is what was approved.
+ */
+static enum kt_code approve_first(const struct kt_invocation *invocation,
+	struct kt_context *context, const struct kt_move_plan *plan, struct kt_json **outcome,
+	struct kt_error *err)
+{
+	struct kt_move_plan to_approved = *plan;
+	struct kt_json *request = kt_request_new("move-task");
+	enum kt_code code = KT_E_OK;
+
+	to_approved.to = KT_STATUS_APPROVED;
+	code = kt_move_plan_build(&to_approved, request, err);
+	if (code == KT_E_OK)
+		code = kt_request_check(request, err);
+	if (code == KT_E_OK)
+		code = kt_submit(context, request, invocation->path, outcome, err);
+	kt_json_free(request);
+	return code;
+}
+
+static enum kt_code integration_build(struct kt_context *context, const struct kt_move_plan *plan,
+	struct kt_json **request, struct kt_error *err)
+{
+	struct kt_view *view = NULL;
+	struct kt_log_facts facts = {.repo = context->repo, .mission = context->mission};
+	bool is_recorded = true;
+	enum kt_code code = kt_view_load(context->repo, context->mission, &view, err);
+
+	if (code != KT_E_OK)
+		return code;
+	facts.state = view->state;
+	facts.plan = view->plan;
+	facts.log = view->log;
+	facts.log_len = view->log_len;
+	code = kt_integration_request(&facts, plan->wp_id,
+		plan->agent != NULL ? plan->agent : plan->reviewer, request, &is_recorded, err);
+	if (code == KT_E_OK && !is_recorded)
+		kt_print_notice(
+			"warning: no commit was recorded when %s was approved; its lane's tip "
+			"is taken",
+			plan->wp_id);
+	kt_view_free(view);
+	return code;
+}
+
+/* done is written by integration only: the lane's merge and the row are one commit. */
+static int integrate(const struct kt_invocation *invocation, struct kt_context *context,
+	const struct kt_move_plan *plan)
+{
+	struct kt_json *request = NULL, *approval = NULL;
+	struct kt_error err = KT_ERROR_INIT;
+	enum kt_code code = KT_E_OK;
+	int status = KT_EXIT_OK;
+
+	if (plan->from == KT_STATUS_DONE)
+		code = kt_error_set(
+			&err, KT_E_TRANSITION_REJECTED, "%s is done already", plan->wp_id);
+	else if (plan->from != KT_STATUS_APPROVED)
+		code = approve_first(invocation, context, plan, &approval, &err);
+	if (code == KT_E_OK && !invocation->json && approval != NULL)
+		kt_print_outcome(approval);
+	if (code == KT_E_OK)
+		code = integration_build(context, plan, &request, &err);
+	if (code == KT_E_OK)
+		status = kt_submit_and_report_move(invocation, context, plan, request);
+	else
+		status = kt_fail_outcome(invocation->json,
+			kt_json_get(approval, "receipt") == NULL ? approval : NULL, &err);
+	kt_json_free(approval);
+	kt_json_free(request);
+	return status;
+}
+
 static int move(const struct kt_invocation *invocation, struct kt_context *context,
 	struct kt_move_plan *plan)
 {
@@ -90,8 +166,10 @@ static int move(const struct kt_invocation *invocation, struct kt_context *conte
 		plan->reviewer = plan->agent != NULL ? plan->agent
 				 : reviewer != NULL  ? reviewer
 						     : KT_OPERATOR;
-	if (kt_move_plan_build(plan, request, &err) != KT_E_OK ||
-		kt_request_check(request, &err) != KT_E_OK)
+	if (plan->to == KT_STATUS_DONE && plan->override_reason == NULL)
+		status = integrate(invocation, context, plan);
+	else if (kt_move_plan_build(plan, request, &err) != KT_E_OK ||
+		 kt_request_check(request, &err) != KT_E_OK)
 		status = kt_fail(invocation->json, &err);
 	else
 		status = kt_submit_and_report_move(invocation, context, plan, request);
@@ -129,7 +207,10 @@ const struct kt_command kt_command_move_task = {
 	.arguments = "WP --to STATUS",
 	.help = "Moves forward write one event per status in between, all in one commit. Moves "
 		"back name a\n"
-		"review (--review-feedback-file) or a reason. done is written by integration only.",
+		"review (--review-feedback-file) or a reason. done integrates the lane: its merge "
+		"and "
+		"the event\n"
+		"are one commit on the coordination branch.",
 	.options = options,
 	.min_arguments = 1,
 	.max_arguments = 1,

@@ -1,0 +1,161 @@
+/*
+ * The end of a merged mission: the closed ref, then worktrees, then branches, each only when
+ * nothing is lost with it. Runs in kitty merge, under the mission's lock. Must never delete before
+ * the target was seen to hold the mission.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "supervisor/git/worktree.h"
+#include "supervisor/lane_ops.h"
+#include "supervisor/merge_private.h"
+
+static void add_kept(struct kt_merge_run *run, const char *what, const char *why)
+{
+	struct kt_json *row = kt_json_new_object();
+
+	kt_json_set_string(row, "what", what);
+	kt_json_set_string(row, "why", why);
+	kt_json_append(kt_json_get(run->report, "kept"), row);
+	kt_merge_notice(run, "kept: %s: %s", what, why);
+}
+
+static void add_removed(struct kt_merge_run *run, const char *what)
+{
+	kt_json_append(kt_json_get(run->report, "removed"), kt_json_new_string(what));
+}
+
+/* refs/kitty/closed/<slug> at the last coordination tip. */
+static enum kt_code close_ref(struct kt_merge_run *run, struct kt_error *err)
+{
+	char *ref = kt_format("refs/kitty/closed/%s", run->options->mission->slug);
+	struct kt_oid_text tip = kt_oid_format(&run->tip);
+	const char *args[] = {
+		"update-ref", "--create-reflog", "-m", "kitty merge", ref, tip.text, NULL};
+	enum kt_code code = kt_git_text(&run->place, args, NULL, NULL, err);
+
+	if (code == KT_E_OK)
+		kt_json_set_string(run->report, "closed_ref", ref);
+	free(ref);
+	return code;
+}
+
+/* With files that are neither committed nor ignored it stays, and so does its branch. */
+static void remove_worktree(struct kt_merge_run *run, const char *path)
+{
+	struct kt_worktree_facts facts = {0};
+	struct kt_buffer changes = KT_BUFFER_INIT;
+	struct kt_error err = KT_ERROR_INIT;
+	bool existed = false;
+	enum kt_code code = KT_E_OK;
+
+	kt_worktree_inspect(run->options->repo, path, &facts);
+	existed = facts.exists;
+	if (facts.exists && facts.is_linked)
+		code = kt_worktree_changes(path, &changes, &err);
+	if (code == KT_E_OK && changes.len > 0)
+		code = kt_error_set(
+			&err, KT_E_MERGE_CHECKOUT_BLOCKED, "%.200s is not committed", changes.data);
+	/* Forced only in that ignored files (build results) go with it. */
+	if (code == KT_E_OK)
+		code = kt_worktree_remove(run->options->repo, path, true, &err);
+	if (code != KT_E_OK)
+		add_kept(run, path, err.detail);
+	else if (existed)
+		add_removed(run, path);
+	kt_worktree_facts_release(&facts);
+	kt_buffer_release(&changes);
+}
+
+/* A branch goes when the coordination branch holds all of it. */
+static enum kt_code remove_branch(
+	struct kt_merge_run *run, const char *branch, struct kt_error *err)
+{
+	char *ref = kt_format("refs/heads/%s", branch), *where = NULL, *why = NULL;
+	struct kt_oid tip = {{0}};
+	struct kt_oid_text text;
+	bool found = false, contained = false;
+	const char *args[] = {"update-ref", "-d", ref, text.text, NULL};
+	enum kt_code code = kt_git_resolve(&run->place, ref, &found, &tip, err);
+
+	text = kt_oid_format(&tip);
+	if (code == KT_E_OK && found)
+		code = kt_git_is_ancestor(&run->place, &tip, &run->tip, &contained, err);
+	where = kt_branch_checked_out_at(run->options->repo, branch, NULL);
+	if (code == KT_E_OK && found && !contained) {
+		why = kt_format("it has commits after the approved one (%s)", text.text);
+		add_kept(run, branch, why);
+	} else if (code == KT_E_OK && found && where != NULL) {
+		why = kt_format("it is checked out at %s", where);
+		add_kept(run, branch, why);
+	} else if (code == KT_E_OK && found) {
+		code = kt_git_text(&run->place, args, NULL, NULL, err);
+		if (code == KT_E_OK)
+			add_removed(run, branch);
+	}
+	free(why);
+	free(where);
+	free(ref);
+	return code;
+}
+
+static enum kt_code remove_lanes(struct kt_merge_run *run, struct kt_error *err)
+{
+	const struct kt_mission *mission = run->options->mission;
+	const struct kt_lanes *lanes = run->view->plan->lanes;
+	enum kt_code code = KT_E_OK;
+
+	for (size_t i = 0; i < lanes->len; i++) {
+		char *path = kt_mission_lane_worktree(mission, lanes->lanes[i].id);
+
+		if (strcmp(lanes->lanes[i].id, "lane-planning") != 0)
+			remove_worktree(run, path);
+		kt_failpoint("merge-lane-worktree");
+		free(path);
+	}
+	remove_worktree(run, mission->coord_worktree);
+	kt_failpoint("merge-worktrees");
+	for (size_t i = 0; code == KT_E_OK && i < lanes->len; i++) {
+		char *branch = kt_mission_lane_branch(mission, lanes->lanes[i].id);
+
+		if (strcmp(lanes->lanes[i].id, "lane-planning") != 0)
+			code = remove_branch(run, branch, err);
+		kt_failpoint("merge-lane-branch");
+		free(branch);
+	}
+	return code;
+}
+
+/* git children must not stand in a folder that goes away. */
+static void leave_worktree(struct kt_merge_run *run)
+{
+	free(run->place.cwd);
+	run->place.cwd = kt_strdup(run->options->mission->repo_root);
+}
+
+enum kt_code kt_merge_close(struct kt_merge_run *run, struct kt_error *err)
+{
+	bool landed = false;
+	enum kt_code code = kt_merge_check_contained(run, err);
+
+	leave_worktree(run);
+	if (code == KT_E_OK)
+		code = kt_merge_has_landed(run, &landed, err);
+	if (code == KT_E_OK && !landed)
+		code = kt_error_set(err, KT_E_MERGE_UNVERIFIED, "%s does not hold the mission",
+			run->options->mission->target_branch);
+	if (code == KT_E_OK)
+		code = close_ref(run, err);
+	kt_failpoint("merge-closed-ref");
+	if (code != KT_E_OK)
+		return code;
+	if (run->options->keep_worktrees) {
+		add_kept(run, "worktrees and branches", "--keep-worktrees");
+		return KT_E_OK;
+	}
+	code = remove_lanes(run, err);
+	/* The branch goes last: until then a re-run finds the mission by it. */
+	if (code == KT_E_OK)
+		code = remove_branch(run, run->options->mission->coordination_branch, err);
+	return code;
+}

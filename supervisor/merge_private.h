@@ -1,0 +1,87 @@
+/*
+ * The inside of kitty merge, for the files supervisor/merge_*.c. Nobody else includes it.
+ *
+ *   merge.c          order of the steps           merge_plan.c     what must hold before; stage 1's
+ * order merge_target.c   the result commit            merge_checkout.c where the target is checked
+ * out merge_close.c    closed ref and teardown      merge_state.c    merge.json, the failpoint
+ *   merge_scratch.c  --interactive
+ */
+#ifndef KITTY_SUPERVISOR_MERGE_PRIVATE_H
+#define KITTY_SUPERVISOR_MERGE_PRIVATE_H
+
+#include "supervisor/git_calls.h"
+#include "supervisor/integrate.h"
+#include "supervisor/merge.h"
+#include "supervisor/merge_request.h"
+#include "supervisor/transaction/reader.h"
+
+struct kt_merge_run {
+	const struct kt_merge_options *options;
+	struct kt_git_place place;
+	struct kt_view *view;
+	struct kt_json *state; /* merge.json; NULL: none */
+	struct kt_json *report;
+	const char *strategy;
+	char *target_ref;
+	char *checkout;       /* worktree that has the target checked out; NULL: none */
+	struct kt_oid tip;    /* of the coordination branch, or what the prediction made of it */
+	struct kt_oid before; /* target as read */
+	struct kt_oid result; /* what the target will be */
+	struct kt_oid tree;   /* its tree */
+	struct kt_oid conflict_ours, conflict_theirs; /* of the conflict in the report */
+	char *conflict_key;                           /* WP id, or "target" */
+};
+
+/* ---- merge_state.c ---- */
+void kt_merge_state_load(struct kt_merge_run *run);
+KT_MUST_CHECK enum kt_code kt_merge_state_save(struct kt_merge_run *run, struct kt_error *err);
+void kt_merge_state_drop(const struct kt_mission *mission);
+char *kt_merge_state_path(const struct kt_mission *mission);
+/* For tests: SPEC_KITTY_FAILPOINT names the step after which the process kills itself. */
+void kt_failpoint(const char *name);
+void kt_merge_notice(const struct kt_merge_run *run, const char *format, ...) KT_PRINTF(2, 3);
+
+/* ---- merge_plan.c ---- */
+KT_MUST_CHECK enum kt_code kt_merge_preflight(struct kt_merge_run *run, struct kt_error *err);
+/* Calls back for each approved WP, dependencies first. */
+typedef enum kt_code (*kt_merge_wp_cb)(
+	struct kt_merge_run *run, const char *wp_id, struct kt_error *err);
+KT_MUST_CHECK enum kt_code kt_merge_each_approved(
+	struct kt_merge_run *run, kt_merge_wp_cb each, struct kt_error *err);
+/* Every done WP's recorded commit is contained in run->tip. */
+KT_MUST_CHECK enum kt_code kt_merge_check_contained(struct kt_merge_run *run, struct kt_error *err);
+struct kt_log_facts kt_merge_facts(const struct kt_merge_run *run);
+
+/* ---- merge_target.c ---- */
+/* Has the target got the mission already? */
+KT_MUST_CHECK enum kt_code kt_merge_has_landed(
+	struct kt_merge_run *run, bool *out, struct kt_error *err);
+/* Fills before, tree, result. On a conflict the report gets "conflict". */
+KT_MUST_CHECK enum kt_code kt_merge_result_make(struct kt_merge_run *run, struct kt_error *err);
+KT_MUST_CHECK enum kt_code kt_merge_target_move(struct kt_merge_run *run, struct kt_error *err);
+
+/* ---- merge_checkout.c ---- */
+/* Could the checkout follow from before to result? Moves nothing. */
+KT_MUST_CHECK enum kt_code kt_checkout_check(struct kt_merge_run *run, struct kt_error *err);
+KT_MUST_CHECK enum kt_code kt_checkout_advance(struct kt_merge_run *run, struct kt_error *err);
+/* Drafts that a killed run had set aside go back to their places. */
+void kt_checkout_restore(const struct kt_mission *mission);
+
+/* ---- merge_close.c ---- */
+KT_MUST_CHECK enum kt_code kt_merge_close(struct kt_merge_run *run, struct kt_error *err);
+
+/* ---- merge_scratch.c ---- */
+char *kt_merge_scratch_path(const struct kt_mission *mission);
+/* Opens a worktree with the conflict of ours and theirs. Errors: KT_E_MERGE_CONFLICT, always, when
+ * it stands. */
+KT_MUST_CHECK enum kt_code kt_merge_scratch_open(struct kt_merge_run *run, const char *key,
+	const struct kt_oid *ours, const struct kt_oid *theirs, struct kt_error *err);
+/* Takes over what was resolved in an open scratch worktree. Errors: KT_E_MERGE_CONFLICT while it is
+ * not. */
+KT_MUST_CHECK enum kt_code kt_merge_scratch_finish(struct kt_merge_run *run, struct kt_error *err);
+/* The resolution recorded for this pair (theirs NULL: whatever it was merged with). False: none. */
+bool kt_merge_resolution(struct kt_merge_run *run, const char *key, const struct kt_oid *ours,
+	const struct kt_oid *theirs, struct kt_oid *out);
+void kt_merge_scratch_drop(const struct kt_repository *repo, const struct kt_mission *mission);
+
+#endif

@@ -1,0 +1,452 @@
+/*
+ * Stage 2: the commit that the target will be, computed without a checkout, verified, moved to.
+ * Runs in kitty merge. Must never choose a side of a conflict, nor move the target to anything that
+ * was not verified.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "supervisor/git/merge.h"
+#include "supervisor/merge_private.h"
+
+/* ---- has it happened already? ---- */
+
+static enum kt_code blob_at(const struct kt_git_place *place, const struct kt_oid *commit,
+	const char *path, bool *found, struct kt_oid *out, struct kt_error *err)
+{
+	char *revision = kt_format("%s:%s", kt_oid_format(commit).text, path);
+	enum kt_code code = kt_git_resolve(place, revision, found, out, err);
+
+	free(revision);
+	return code;
+}
+
+static enum kt_code read_target(struct kt_merge_run *run, struct kt_oid *out, struct kt_error *err)
+{
+	bool found = false;
+	enum kt_code code = kt_git_resolve(&run->place, run->target_ref, &found, out, err);
+
+	if (code == KT_E_OK && !found)
+		code = kt_error_set(err, KT_E_TARGET_BRANCH_NOT_FOUND, "%s",
+			run->options->mission->target_branch);
+	return code;
+}
+
+/* By ancestry; under squash and rebase by content: nothing but stage 2 brings this very log to the
+ * target, and it brings everything or nothing. */
+enum kt_code kt_merge_has_landed(struct kt_merge_run *run, bool *out, struct kt_error *err)
+{
+	const char *path = run->options->mission->log_path;
+	struct kt_oid target = {{0}}, theirs = {{0}}, ours = {{0}};
+	bool has_theirs = false, has_ours = false;
+	enum kt_code code = read_target(run, &target, err);
+
+	if (code == KT_E_OK)
+		code = kt_git_is_ancestor(&run->place, &run->tip, &target, out, err);
+	if (code != KT_E_OK || *out)
+		return code;
+	code = blob_at(&run->place, &target, path, &has_theirs, &theirs, err);
+	if (code == KT_E_OK)
+		code = blob_at(&run->place, &run->tip, path, &has_ours, &ours, err);
+	if (code == KT_E_OK)
+		*out = has_theirs && has_ours && kt_oid_equal(&theirs, &ours);
+	return code;
+}
+
+/* ---- meta.json: number and baseline ---- */
+
+/* The greatest mission_number among the target's missions. */
+static enum kt_code greatest_number(
+	const struct kt_merge_run *run, int64_t *out, struct kt_error *err)
+{
+	struct kt_oid_text target = kt_oid_format(&run->before);
+	char *folder = kt_format("%s:kitty-specs", target.text);
+	const char *list[] = {"ls-tree", "-z", "--name-only", folder, NULL};
+	const char *batch[] = {"cat-file", "--batch", NULL};
+	struct kt_buffer names = KT_BUFFER_INIT, input = KT_BUFFER_INIT, text = KT_BUFFER_INIT;
+	struct kt_oid ignored = {{0}};
+	bool found = false;
+	enum kt_code code = kt_git_resolve(&run->place, folder, &found, &ignored, err);
+
+	*out = 0;
+	if (code == KT_E_OK && found)
+		code = kt_git_pipe(&run->place, list, NULL, &names, err);
+	for (size_t at = 0; code == KT_E_OK && at < names.len; at += strlen(names.data + at) + 1)
+		if (strchr(names.data + at, '\n') == NULL)
+			kt_buffer_printf(&input, "%s/%s/meta.json\n", folder, names.data + at);
+	if (code == KT_E_OK && input.len > 0)
+		code = kt_git_pipe(&run->place, batch, &input, &text, err);
+	for (const char *at = kt_buffer_text(&text); code == KT_E_OK && *at != '\0';) {
+		const char *line_end = strchr(at, '\n');
+		const char *kind =
+			line_end == NULL ? NULL : memmem(at, (size_t)(line_end - at), " blob ", 6);
+		struct kt_json *meta = NULL;
+		struct kt_error bad = KT_ERROR_INIT;
+		int64_t number = 0;
+		size_t len = 0;
+
+		if (line_end == NULL)
+			break;
+		at = line_end + 1;
+		if (kind == NULL)
+			continue;
+		len = (size_t)strtoull(kind + 6, NULL, 10);
+		if (len >= text.len - (size_t)(at - text.data))
+			break;
+		if (kt_json_parse(at, len, KT_JSON_LAST_WINS, &meta, &bad) == KT_E_OK &&
+			kt_json_get_int(meta, "mission_number", &number) && number > *out)
+			*out = number;
+		kt_json_free(meta);
+		at += len + 1;
+	}
+	kt_buffer_release(&names);
+	kt_buffer_release(&input);
+	kt_buffer_release(&text);
+	free(folder);
+	return code;
+}
+
+static enum kt_code put_meta(struct kt_merge_run *run, struct kt_oid *tree, struct kt_error *err)
+{
+	const struct kt_mission *mission = run->options->mission;
+	struct kt_json *meta = kt_json_copy(run->view->meta);
+	char *path = kt_format("%s/meta.json", mission->folder);
+	struct kt_buffer text = KT_BUFFER_INIT;
+	struct kt_oid merged = *tree;
+	int64_t number = 0, own = 0;
+	enum kt_code code = greatest_number(run, &number, err);
+
+	if (!kt_json_get_int(meta, "mission_number", &own))
+		kt_json_set_int(meta, "mission_number", number + 1);
+	if (kt_json_get_string(meta, "baseline_merge_commit") == NULL)
+		kt_json_set_string(meta, "baseline_merge_commit", kt_oid_format(&run->before).text);
+	kt_json_write(meta, KT_JSON_PRETTY_SORTED, &text);
+	kt_buffer_putc(&text, '\n');
+	if (code == KT_E_OK)
+		code = kt_git_tree_put(&run->place, &merged, path, &text, tree, err);
+	kt_buffer_release(&text);
+	kt_json_free(meta);
+	free(path);
+	return code;
+}
+
+/* ---- the merge ---- */
+
+static void keep_conflict(struct kt_merge_run *run, const struct kt_merge_result *merged,
+	const struct kt_merge_side *ours, const struct kt_merge_side *theirs, struct kt_error *err)
+{
+	const struct kt_mission *mission = run->options->mission;
+	struct kt_json *conflict = kt_merge_conflict(&run->place, merged, ours, theirs, err);
+	struct kt_json *steps = kt_json_new_array();
+
+	kt_error_next(err, "kitty merge --mission %s --interactive", mission->slug);
+	kt_json_append(steps, kt_json_new_string(err->next_step));
+	kt_json_set_string(conflict, "stage", "target");
+	kt_json_set(conflict, "resolve", steps);
+	kt_json_set(run->report, "conflict", conflict);
+}
+
+static enum kt_code merge_sides(struct kt_merge_run *run, struct kt_error *err)
+{
+	const struct kt_mission *mission = run->options->mission;
+	struct kt_merge_result merged = {.is_clean = false};
+	struct kt_merge_side ours = {mission->target_branch, run->before};
+	struct kt_merge_side theirs = {mission->coordination_branch, run->tip};
+	struct kt_oid side = run->tip;
+	enum kt_code code = KT_E_OK;
+
+	(void)kt_merge_resolution(run, "target", &run->tip, &run->before, &side);
+	code = kt_merge_compute(run->place.cwd, &run->before, &side,
+		run->place.environment[0] == NULL ? NULL : run->place.environment, &merged, err);
+	if (code == KT_E_OK && !merged.is_clean) {
+		keep_conflict(run, &merged, &ours, &theirs, err);
+		code = err->code;
+		free(run->conflict_key);
+		run->conflict_key = kt_strdup("target");
+		run->conflict_ours = run->tip;
+		run->conflict_theirs = run->before;
+	}
+	if (code == KT_E_OK)
+		run->tree = merged.tree;
+	kt_merge_result_release(&merged);
+	return code;
+}
+
+/* No merge can change the log: what the target gets is the coordination branch's, byte for byte. */
+static enum kt_code verify_tree(struct kt_merge_run *run, struct kt_error *err)
+{
+	const struct kt_mission *mission = run->options->mission;
+	const char *const paths[] = {mission->log_path, mission->snapshot_path};
+	enum kt_code code = KT_E_OK;
+
+	for (size_t i = 0; code == KT_E_OK && i < sizeof paths / sizeof paths[0]; i++) {
+		struct kt_oid in_tree = {{0}}, in_tip = {{0}};
+		bool has_tree = false, has_tip = false;
+
+		code = blob_at(&run->place, &run->tree, paths[i], &has_tree, &in_tree, err);
+		if (code == KT_E_OK)
+			code = blob_at(&run->place, &run->tip, paths[i], &has_tip, &in_tip, err);
+		if (code == KT_E_OK && (!has_tree || !has_tip || !kt_oid_equal(&in_tree, &in_tip)))
+			code = kt_error_set(err, KT_E_MERGE_UNVERIFIED,
+				"%s of the result is not that of %s", paths[i],
+				mission->coordination_branch);
+	}
+	return code;
+}
+
+/* ---- the result commit, by strategy ---- */
+
+static const char *title_of(const struct kt_merge_run *run)
+{
+	const char *name = kt_json_get_string(run->view->meta, "friendly_name");
+
+	return name == NULL ? run->options->mission->slug : name;
+}
+
+static enum kt_code make_merge(struct kt_merge_run *run, struct kt_error *err)
+{
+	const struct kt_mission *mission = run->options->mission;
+	struct kt_oid parents[2] = {run->before, run->tip};
+	char *message = kt_format("Merge mission '%s' into %s\n\n%s\n", mission->slug,
+		mission->target_branch, title_of(run));
+	struct kt_git_commit_wish wish = {
+		.tree = &run->tree, .parents = parents, .parents_len = 2, .message = message};
+	enum kt_code code = KT_E_OK;
+
+	/* A person's resolution is part of the history that it resolves. */
+	(void)kt_merge_resolution(run, "target", &run->tip, &run->before, &parents[1]);
+	code = kt_git_commit(&run->place, &wish, &run->result, err);
+	free(message);
+	return code;
+}
+
+static enum kt_code make_squash(struct kt_merge_run *run, struct kt_error *err)
+{
+	const struct kt_mission *mission = run->options->mission;
+	char *message = kt_format("%s\n\nMission: %s\nCoordination: %s\n", title_of(run),
+		mission->slug, kt_oid_format(&run->tip).text);
+	struct kt_git_commit_wish wish = {
+		.tree = &run->tree, .parents = &run->before, .parents_len = 1, .message = message};
+	enum kt_code code = kt_git_commit(&run->place, &wish, &run->result, err);
+
+	free(message);
+	return code;
+}
+
+/* A commit of the mission on its way to the target's line. */
+struct replay {
+	struct kt_oid commit, parent, onto; /* onto: the line so far */
+};
+
+static enum kt_code commit_plain(const struct kt_merge_run *run, const char *tree_of,
+	const struct kt_oid *parent, struct kt_oid *out, struct kt_error *err)
+{
+	char *revision = kt_format("%s^{tree}", tree_of);
+	struct kt_oid tree = {{0}};
+	struct kt_git_commit_wish wish = {.tree = &tree,
+		.parents = parent,
+		.parents_len = parent == NULL ? 0 : 1,
+		.message = "replay\n"};
+	bool found = false;
+	enum kt_code code = kt_git_resolve(&run->place, revision, &found, &tree, err);
+
+	if (code == KT_E_OK)
+		code = kt_git_commit(&run->place, &wish, out, err);
+	free(revision);
+	return code;
+}
+
+/* merge-tree finds its own base: three commits made for the purpose give it the one that a
+ * cherry-pick has. */
+static enum kt_code pick(struct kt_merge_run *run, const struct replay *replay, struct kt_oid *tree,
+	struct kt_error *err)
+{
+	struct kt_oid base = {{0}}, ours = {{0}}, theirs = {{0}};
+	struct kt_merge_result merged = {.is_clean = false};
+	struct kt_merge_side left = {run->options->mission->target_branch, replay->onto};
+	struct kt_merge_side right = {run->options->mission->coordination_branch, replay->commit};
+	enum kt_code code =
+		commit_plain(run, kt_oid_format(&replay->parent).text, NULL, &base, err);
+
+	if (code == KT_E_OK)
+		code = commit_plain(run, kt_oid_format(&replay->onto).text, &base, &ours, err);
+	if (code == KT_E_OK)
+		code = commit_plain(run, kt_oid_format(&replay->commit).text, &base, &theirs, err);
+	if (code == KT_E_OK)
+		code = kt_merge_compute(run->place.cwd, &ours, &theirs,
+			run->place.environment[0] == NULL ? NULL : run->place.environment, &merged,
+			err);
+	if (code == KT_E_OK && !merged.is_clean) {
+		keep_conflict(run, &merged, &left, &right, err);
+		kt_error_next(err, "kitty merge --mission %s --abort, then: --strategy merge",
+			run->options->mission->slug);
+		code = err->code;
+	}
+	if (code == KT_E_OK)
+		code = kt_git_tree_take(
+			&run->place, &merged.tree, &replay->onto, "kitty-specs", tree, err);
+	kt_merge_result_release(&merged);
+	return code;
+}
+
+static enum kt_code has_code(const struct kt_merge_run *run, const struct replay *replay, bool *out,
+	struct kt_error *err)
+{
+	struct kt_oid_text old_text = kt_oid_format(&replay->parent),
+			   new_text = kt_oid_format(&replay->commit);
+	const char *args[] = {"diff-tree", "-r", "-z", "--name-only", "--no-renames", old_text.text,
+		new_text.text, NULL};
+	struct kt_buffer paths = KT_BUFFER_INIT;
+	enum kt_code code = kt_git_pipe(&run->place, args, NULL, &paths, err);
+
+	*out = false;
+	for (size_t at = 0; at < paths.len; at += strlen(paths.data + at) + 1)
+		if (strncmp(paths.data + at, "kitty-specs/", 12) != 0)
+			*out = true;
+	kt_buffer_release(&paths);
+	return code;
+}
+
+/* Author, date and message stay those of the original. */
+static enum kt_code replay_commit(struct kt_merge_run *run, struct replay *replay,
+	const struct kt_oid *tree, struct kt_error *err)
+{
+	struct kt_oid_text text = kt_oid_format(&replay->commit);
+	const char *args[] = {
+		"show", "-s", "--date=raw", "--format=%an <%ae>%n@%ad%n%B", text.text, NULL};
+	char *shown = NULL, *date = NULL, *message = NULL;
+	struct kt_git_commit_wish wish = {.tree = tree, .parents = &replay->onto, .parents_len = 1};
+	struct kt_oid made = {{0}};
+	enum kt_code code = kt_git_text(&run->place, args, &shown, NULL, err);
+
+	if (code != KT_E_OK)
+		return code;
+	date = strchr(shown, '\n');
+	message = date == NULL ? NULL : strchr(date + 1, '\n');
+	if (message != NULL) {
+		*date++ = '\0';
+		*message++ = '\0';
+		wish.author = shown;
+		wish.date = date;
+		wish.message = message;
+		code = kt_git_commit(&run->place, &wish, &made, err);
+	} else {
+		code = kt_error_set(err, KT_E_GIT_FAILED, "commit %s cannot be read", text.text);
+	}
+	if (code == KT_E_OK)
+		replay->onto = made;
+	free(shown);
+	return code;
+}
+
+static enum kt_code replay_one(
+	struct kt_merge_run *run, struct replay *replay, struct kt_error *err)
+{
+	char *revision = kt_format("%s^1", kt_oid_format(&replay->commit).text);
+	char *tree_now = kt_format("%s^{tree}", kt_oid_format(&replay->onto).text);
+	struct kt_oid tree = {{0}}, now = {{0}};
+	bool found = false, is_code = false;
+	enum kt_code code = kt_git_resolve(&run->place, revision, &found, &replay->parent, err);
+
+	if (code == KT_E_OK && found)
+		code = has_code(run, replay, &is_code, err);
+	if (code == KT_E_OK && is_code)
+		code = pick(run, replay, &tree, err);
+	if (code == KT_E_OK && is_code)
+		code = kt_git_resolve(&run->place, tree_now, &found, &now, err);
+	if (code == KT_E_OK && is_code && !kt_oid_equal(&tree, &now))
+		code = replay_commit(run, replay, &tree, err);
+	free(revision);
+	free(tree_now);
+	return code;
+}
+
+/* The lanes' commits one by one, then what makes the tree the verified one: the mission's files. */
+static enum kt_code make_rebase(struct kt_merge_run *run, struct kt_error *err)
+{
+	struct kt_oid_text tip = kt_oid_format(&run->tip), target = kt_oid_format(&run->before);
+	const char *args[] = {"rev-list", "--reverse", "--topo-order", "--no-merges", tip.text,
+		"--not", target.text, NULL};
+	struct replay replay = {.onto = run->before};
+	char *list = NULL, *message = NULL;
+	struct kt_git_commit_wish wish = {
+		.tree = &run->tree, .parents = &replay.onto, .parents_len = 1};
+	enum kt_code code = kt_git_text(&run->place, args, &list, NULL, err);
+
+	for (char *at = list; code == KT_E_OK && *at != '\0';) {
+		size_t len = strcspn(at, "\n");
+		char *id = kt_strndup(at, len);
+
+		if (kt_oid_parse(id, &replay.commit))
+			code = replay_one(run, &replay, err);
+		free(id);
+		at += len + (at[len] == '\n' ? 1 : 0);
+	}
+	if (code == KT_E_OK) {
+		message = kt_format("chore: record mission '%s'\n\n%s\n\nCoordination: %s\n",
+			run->options->mission->slug, title_of(run), tip.text);
+		wish.message = message;
+		code = kt_git_commit(&run->place, &wish, &run->result, err);
+	}
+	free(message);
+	free(list);
+	return code;
+}
+
+static const struct {
+	const char *name;
+	enum kt_code (*make)(struct kt_merge_run *, struct kt_error *);
+} strategies[] = {{"merge", make_merge}, {"squash", make_squash}, {"rebase", make_rebase}};
+
+enum kt_code kt_merge_result_make(struct kt_merge_run *run, struct kt_error *err)
+{
+	enum kt_code code = read_target(run, &run->before, err);
+	size_t i = 0;
+
+	if (code == KT_E_OK)
+		code = merge_sides(run, err);
+	if (code == KT_E_OK)
+		code = put_meta(run, &run->tree, err);
+	if (code == KT_E_OK)
+		code = verify_tree(run, err);
+	while (strcmp(strategies[i].name, run->strategy) != 0)
+		i++;
+	return code == KT_E_OK ? strategies[i].make(run, err) : code;
+}
+
+/* ---- the move ---- */
+
+static enum kt_code move_ref(struct kt_merge_run *run, struct kt_error *err)
+{
+	struct kt_oid_text before = kt_oid_format(&run->before),
+			   after = kt_oid_format(&run->result);
+	char *reason = kt_format("kitty merge: mission %s", run->options->mission->slug);
+	const char *args[] = {
+		"update-ref", "-m", reason, run->target_ref, after.text, before.text, NULL};
+	int exit_code = 0;
+	enum kt_code code = kt_git_text(&run->place, args, NULL, &exit_code, err);
+
+	if (code == KT_E_OK && exit_code != 0)
+		code = kt_error_set(err, KT_E_REF_MOVED, "%s is not at %s any more",
+			run->options->mission->target_branch, before.text);
+	free(reason);
+	return code;
+}
+
+enum kt_code kt_merge_target_move(struct kt_merge_run *run, struct kt_error *err)
+{
+	struct kt_oid now = {{0}};
+	bool holds = false;
+	enum kt_code code =
+		run->checkout == NULL ? move_ref(run, err) : kt_checkout_advance(run, err);
+
+	/* The ref decides, not the exit status. */
+	if (code == KT_E_OK)
+		code = read_target(run, &now, err);
+	if (code == KT_E_OK)
+		code = kt_git_is_ancestor(&run->place, &run->result, &now, &holds, err);
+	if (code == KT_E_OK && !holds)
+		code = kt_error_set(err, KT_E_REF_MOVED, "%s is at %s",
+			run->options->mission->target_branch, kt_oid_format(&now).text);
+	return code;
+}
