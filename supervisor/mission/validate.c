@@ -241,8 +241,9 @@ static void check_overlaps(struct kt_drafts *drafts)
 	}
 }
 
-/* Work that has begun keeps its WP, and the WP its lane. */
-static void check_frozen(struct kt_drafts *drafts)
+/* Work that has begun keeps its WP, and the WP its lane. A file that could not be read is not gone.
+ */
+static void check_frozen(struct kt_drafts *drafts, bool is_all_read)
 {
 	for (const char *const *id = drafts->frozen; id != NULL && *id != NULL; id++) {
 		size_t index = index_of(drafts, *id);
@@ -250,6 +251,8 @@ static void check_frozen(struct kt_drafts *drafts)
 			drafts->previous == NULL ? NULL : kt_lanes_of_wp(drafts->previous, *id);
 		bool was_planning = lane != NULL && strcmp(lane->id, "lane-planning") == 0;
 
+		if (index == drafts->wps_len && !is_all_read)
+			continue;
 		if (index == drafts->wps_len)
 			kt_drafts_problem(drafts, drafts->mission->folder, 1,
 				"%s has been started, and its file is gone", *id);
@@ -261,6 +264,8 @@ static void check_frozen(struct kt_drafts *drafts)
 
 void kt_drafts_check(struct kt_drafts *drafts)
 {
+	bool is_all_read = drafts->problems_len == 0;
+
 	if (drafts->wps_len > KT_WPS_MAX) {
 		kt_drafts_problem(drafts, drafts->mission->folder, 1,
 			"more than %d work packages in one mission", KT_WPS_MAX);
@@ -279,6 +284,6 @@ void kt_drafts_check(struct kt_drafts *drafts)
 	check_twins(drafts);
 	check_cycles(drafts);
 	check_overlaps(drafts);
-	check_frozen(drafts);
+	check_frozen(drafts, is_all_read);
 	kt_requirements_check(drafts);
 }

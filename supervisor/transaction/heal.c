@@ -73,7 +73,9 @@ static enum kt_code reduce(const struct kt_mission *mission, const struct kt_buf
 
 	if (log->len > 0 && kt_reducer_feed(state, log->data, log->len, &cause) != KT_E_OK) {
 		kt_reducer_free(state);
-		return kt_error_set(err, cause.code, "%s: %s", mission->log_path, cause.detail);
+		(void)kt_error_set(err, cause.code, "%s: %s", mission->log_path, cause.detail);
+		kt_error_next(err, "kitty verify --mission %s", mission->slug);
+		return err->code;
 	}
 	kt_reducer_settle(state);
 	*out = state;

@@ -44,8 +44,10 @@ static enum kt_code read_log(struct kt_store *store, const struct kt_mission *mi
 	view->log = kt_buffer_take(&text);
 	view->state = kt_reducer_new();
 	if (code == KT_E_OK && view->log_len > 0 &&
-		kt_reducer_feed(view->state, view->log, view->log_len, &cause) != KT_E_OK)
+		kt_reducer_feed(view->state, view->log, view->log_len, &cause) != KT_E_OK) {
 		code = kt_error_set(err, cause.code, "%s: %s", mission->log_path, cause.detail);
+		kt_error_next(err, "kitty verify --mission %s", mission->slug);
+	}
 	if (code != KT_E_OK)
 		return code;
 	kt_reducer_settle(view->state);
