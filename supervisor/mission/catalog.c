@@ -64,6 +64,19 @@ static enum kt_code draft_meta(
 	return code;
 }
 
+/* Has the folder's mission a home of its own, on a branch or as a closed one? */
+static bool has_home(const struct kt_catalog *catalog, const char *folder)
+{
+	char *open = kt_format("refs/heads/%s%s", MISSION_PREFIX, folder);
+	char *closed = kt_format("%s%s", CLOSED_PREFIX, folder);
+	bool has = kt_ref_name_exists(catalog->repo->common_dir, open) ||
+		   kt_ref_name_exists(catalog->repo->common_dir, closed);
+
+	free(open);
+	free(closed);
+	return has;
+}
+
 static void draft_add(struct kt_catalog *catalog, const char *dir, const char *folder)
 {
 	struct kt_error error = KT_ERROR_INIT;
@@ -75,6 +88,11 @@ static void draft_add(struct kt_catalog *catalog, const char *dir, const char *f
 	/* A folder without meta.json is a mission when it holds work packages, else it is
 	 * somebody's notes. */
 	if (code == KT_E_OK && meta == NULL && kind_below(dir, "tasks") != KT_DISK_FOLDER)
+		return;
+	/* What is left of drafts (a merge sets them aside for a moment) does not hide their
+	 * mission.
+	 */
+	if (code == KT_E_OK && meta == NULL && has_home(catalog, folder))
 		return;
 	entry = entry_add(catalog, folder);
 	entry->is_draft = true;
