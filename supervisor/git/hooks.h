@@ -45,14 +45,16 @@ struct kt_hook_call {
 KT_MUST_CHECK enum kt_code kt_hook_start(const struct kt_hooks *hooks,
 	const struct kt_hook_call *call, struct kt_child *out, struct kt_error *err);
 
-/* A private index file holding the worktree's HEAD tree with `changes` on top: what the hook's
- * commit would be. Written to `path` (made anew). Used as GIT_INDEX_FILE. The
- * entries' blobs must be stored before (kt_commit_barrier), or the hook's own git cannot read them.
- * Blocks on one git child. */
-struct kt_store;
+/*
+ * A private index file at `path` (made anew), for GIT_INDEX_FILE: the tree of `commit` with the
+ * entries on top, what the hook's commit would be; foreign staging in the worktree is left out of
+ * it. start copies the worktree's index and starts git's two-way read; when that child has ended
+ * with exit status 0, finish puts the entries in (their blobs must be stored).
+ */
 struct kt_index_entry;
-KT_MUST_CHECK enum kt_code kt_private_index_write(struct kt_store *store, const char *worktree,
-	const struct kt_oid *commit, const struct kt_index_entry *entries, size_t len,
-	const char *path, struct kt_error *err);
+KT_MUST_CHECK enum kt_code kt_private_index_start(const char *worktree, const struct kt_oid *commit,
+	const char *path, struct kt_child *out, struct kt_error *err);
+KT_MUST_CHECK enum kt_code kt_private_index_finish(const char *worktree,
+	const struct kt_index_entry *entries, size_t len, const char *path, struct kt_error *err);
 
 #endif

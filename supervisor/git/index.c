@@ -318,26 +318,35 @@ static enum kt_code copy_index(const char *worktree, const char *path, struct kt
 	return code;
 }
 
-/* The contract has seven parameters. NOLINTNEXTLINE(readability-function-size) */
-enum kt_code kt_private_index_write(struct kt_store *store, const char *worktree,
-	const struct kt_oid *commit, const struct kt_index_entry *entries, size_t len,
-	const char *path, struct kt_error *err)
+enum kt_code kt_private_index_start(const char *worktree, const struct kt_oid *commit,
+	const char *path, struct kt_child *out, struct kt_error *err)
 {
 	struct kt_oid_text text = kt_oid_format(commit);
 	const char *const args[] = {"read-tree", "-m", text.text, NULL};
-	struct target target = {.worktree = worktree, .entries = entries, .len = len};
-	enum kt_code code;
+	char *variable = kt_format("GIT_INDEX_FILE=%s", path);
+	const char *const extra[] = {variable, NULL};
+	struct kt_git_call call = {.cwd = worktree, .args = args, .extra_env = extra};
+	const struct kt_git_descriptors descriptors = {
+		KT_CHILD_NULL_FD, KT_CHILD_NULL_FD, KT_CHILD_NULL_FD, 0};
+	enum kt_code code = KT_E_OK;
 
-	(void)store;
 	(void)unlink(path);
 	code = copy_index(worktree, path, err);
-	if (code != KT_E_OK)
-		return code;
+	if (code == KT_E_OK)
+		code = kt_git_start(&call, &descriptors, out, err);
+	free(variable);
+	return code;
+}
+
+enum kt_code kt_private_index_finish(const char *worktree, const struct kt_index_entry *entries,
+	size_t len, const char *path, struct kt_error *err)
+{
+	struct target target = {.worktree = worktree, .entries = entries, .len = len};
+	enum kt_code code = KT_E_OK;
+
 	target.path = kt_strdup(path);
 	target.variable = kt_format("GIT_INDEX_FILE=%s", path);
-	if (run_git(&target, args, NULL, NULL, err) != KT_INDEX_DONE)
-		code = err->code;
-	if (code == KT_E_OK && len > 0)
+	if (len > 0)
 		code = update(&target, err);
 	target_release(&target);
 	return code;

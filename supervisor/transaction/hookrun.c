@@ -15,7 +15,7 @@
 #include "ipc/file.h"
 #include "supervisor/transaction/writer_private.h"
 
-enum { REASON_MAX = 400, MESSAGE_MAX = 1 << 20, LOG_MAX = 1 << 30 };
+enum { REASON_MAX = 400 };
 
 static const struct {
 	enum kt_hook hook;
@@ -27,12 +27,13 @@ static const struct {
 };
 enum { SEQUENCE_LEN = sizeof sequence / sizeof sequence[0] };
 
-static struct pending *judged(struct kt_writer *writer)
+struct pending *kt_hooks_judged(struct kt_writer *writer)
 {
 	struct pending *p = writer->batch;
 
 	while (p != NULL && !p->is_built)
 		p = p->next;
+	KT_BUG_UNLESS(p != NULL); /* hooks run for a built request only */
 	return p;
 }
 
@@ -43,7 +44,11 @@ void kt_hooks_end(struct kt_writer *writer)
 	free(writer->index_path);
 	free(writer->message_path);
 	writer->index_path = writer->message_path = NULL;
+	free(writer->refused_by);
+	writer->refused_by = NULL;
+	kt_buffer_release(&writer->refusal);
 	writer->hook_next = 0;
+	writer->hook_phase = HOOKS_STAGE;
 	writer->is_staged = false;
 }
 
@@ -60,18 +65,18 @@ void kt_hooks_unstage(struct kt_writer *writer)
 	kt_hooks_end(writer);
 }
 
-static enum turn refuse(struct kt_writer *writer, const char *hook, const char *reason)
+enum turn kt_hooks_refuse(struct kt_writer *writer, const char *hook, const char *reason)
 {
-	kt_pending_reject(writer, judged(writer), hook, reason);
+	kt_pending_reject(writer, kt_hooks_judged(writer), hook, reason);
 	kt_hooks_unstage(writer);
 	kt_batch_discard(writer);
 	writer->step = STEP_ANSWER;
 	return TURN_NEXT;
 }
 
-static enum turn fail(struct kt_writer *writer, const struct kt_error *err)
+enum turn kt_hooks_fail(struct kt_writer *writer, const struct kt_error *err)
 {
-	kt_pending_roll_back(writer, judged(writer), err);
+	kt_pending_roll_back(writer, kt_hooks_judged(writer), err);
 	kt_hooks_unstage(writer);
 	kt_batch_discard(writer);
 	writer->step = STEP_ANSWER;
@@ -80,23 +85,44 @@ static enum turn fail(struct kt_writer *writer, const struct kt_error *err)
 
 /* ---- before the hooks: log, snapshot, private index, message file ---- */
 
-static enum kt_code write_inputs(
+static enum kt_code write_message(
 	struct kt_writer *writer, const struct pending *pending, struct kt_error *err)
 {
+	char *text = kt_format("%s\n", pending->message);
+	enum kt_code code =
+		kt_file_write_atomic(writer->message_path, text, strlen(text), 0644, false, err);
+
+	free(text);
+	return code;
+}
+
+static enum kt_code start_index(struct kt_writer *writer, struct kt_error *err)
+{
+	enum kt_code code = kt_subprocess_prepare(&writer->child, err);
+
+	writer->child.deadline_ms = kt_clock_monotonic_ms() + KT_GIT_TIMEOUT_MS;
+	if (code == KT_E_OK)
+		code = kt_private_index_start(writer->options.mission->coord_worktree, &writer->tip,
+			writer->index_path, &writer->child.child, err);
+	if (code != KT_E_OK)
+		kt_subprocess_release(&writer->child);
+	return code;
+}
+
+static enum kt_code finish_index(
+	struct kt_writer *writer, const struct kt_child_status *status, struct kt_error *err)
+{
 	const struct kt_mission *mission = writer->options.mission;
+	const struct pending *pending = kt_hooks_judged(writer);
 	const struct kt_index_entry entries[2] = {{mission->log_path, pending->log_blob},
 		{mission->snapshot_path, pending->snapshot_blob}};
-	struct kt_buffer message = KT_BUFFER_INIT;
-	enum kt_code code = KT_E_OK;
 
-	kt_buffer_printf(&message, "%s\n", pending->message);
-	code = kt_private_index_write(writer->store, mission->coord_worktree, &writer->tip, entries,
-		2, writer->index_path, err);
-	if (code == KT_E_OK)
-		code = kt_file_write_atomic(
-			writer->message_path, message.data, message.len, 0644, false, err);
-	kt_buffer_release(&message);
-	return code;
+	kt_subprocess_release(&writer->child);
+	if (!status->exited || status->exit_code != 0)
+		return kt_error_set(
+			err, KT_E_GIT_FAILED, "git read-tree of the index for the hooks");
+	return kt_private_index_finish(
+		mission->coord_worktree, entries, 2, writer->index_path, err);
 }
 
 /* A killed writer's private index and git's lock on it: ours alone, and we hold the mission's lock.
@@ -112,7 +138,7 @@ static void remove_leftovers(const char *index_path)
 
 static enum kt_code stage(struct kt_writer *writer, struct kt_error *err)
 {
-	struct pending *pending = judged(writer);
+	struct pending *pending = kt_hooks_judged(writer);
 	enum kt_code code = kt_commit_barrier(writer->store, err);
 
 	if (code != KT_E_OK)
@@ -128,7 +154,9 @@ static enum kt_code stage(struct kt_writer *writer, struct kt_error *err)
 		writer, writer->log.len, pending->rows.data, pending->rows.len, err);
 	if (code == KT_E_OK)
 		code = kt_working_snapshot_write(writer, &writer->new_snapshot, err);
-	return code == KT_E_OK ? write_inputs(writer, pending, err) : code;
+	if (code == KT_E_OK)
+		code = write_message(writer, pending, err);
+	return code == KT_E_OK ? start_index(writer, err) : code;
 }
 
 /* ---- one hook ---- */
@@ -172,183 +200,6 @@ static void describe_failure(
 		reason->data[--reason->len] = '\0';
 }
 
-/* ---- after the hooks: what did they do to the files? ---- */
-
-static bool file_equals(const char *path, const struct kt_buffer *expected)
-{
-	struct kt_buffer file = KT_BUFFER_INIT;
-	struct kt_error ignored = KT_ERROR_INIT;
-	bool is_equal = kt_file_read(path, LOG_MAX, &file, &ignored) == KT_E_OK &&
-			file.len == expected->len &&
-			memcmp(kt_buffer_text(&file), kt_buffer_text(expected), file.len) == 0;
-
-	kt_buffer_release(&file);
-	return is_equal;
-}
-
-/* A file that a hook changed is kept in quarantine and written again from the tip. True when it was
- * tracked. */
-static bool put_back(struct kt_writer *writer, const char *path)
-{
-	char *full = kt_working_path(writer, path);
-	const char *slash = strrchr(path, '/');
-	struct kt_buffer now = KT_BUFFER_INIT, before = KT_BUFFER_INIT;
-	struct kt_error err = KT_ERROR_INIT;
-	bool is_tracked = false;
-
-	if (kt_file_read(full, LOG_MAX, &now, &err) == KT_E_OK)
-		free(kt_quarantine_bytes(
-			writer, slash == NULL ? path : slash + 1, kt_buffer_text(&now), now.len));
-	if (kt_store_blob_read(writer->store, &writer->tip, path, &is_tracked, NULL, &before,
-		    &err) == KT_E_OK &&
-		is_tracked &&
-		kt_file_write_atomic(
-			full, kt_buffer_text(&before), before.len, 0644, false, &err) != KT_E_OK)
-		kt_writer_notice(writer, "warning: %s could not be restored", path);
-	if (!is_tracked)
-		(void)unlink(full);
-	kt_buffer_release(&now);
-	kt_buffer_release(&before);
-	free(full);
-	return is_tracked;
-}
-
-/* Appends the changed tracked paths to `names`. New files are only moved away: linters leave
- * caches. */
-static enum kt_code find_changed(
-	struct kt_writer *writer, struct kt_buffer *names, struct kt_error *err)
-{
-	const struct kt_mission *mission = writer->options.mission;
-	struct kt_buffer paths = KT_BUFFER_INIT;
-	enum kt_code code = kt_worktree_changes(mission->coord_worktree, &paths, err);
-
-	for (size_t at = 0; code == KT_E_OK && at < paths.len; at += strlen(paths.data + at) + 1) {
-		const char *path = paths.data + at;
-
-		if (strcmp(path, mission->log_path) == 0 ||
-			strcmp(path, mission->snapshot_path) == 0)
-			continue;
-		if (put_back(writer, path))
-			kt_buffer_printf(names, "%s%.200s", names->len > 0 ? ", " : "", path);
-	}
-	kt_buffer_release(&paths);
-	return code;
-}
-
-static enum turn judge_files(struct kt_writer *writer, const char *hook, struct kt_buffer *names)
-{
-	char *log = kt_working_path(writer, writer->options.mission->log_path);
-	char *snapshot = kt_working_path(writer, writer->options.mission->snapshot_path);
-	char *reason = NULL;
-	enum turn turn = TURN_NEXT;
-
-	if (!file_equals(log, &writer->new_log))
-		kt_buffer_printf(names, "%s%s", names->len > 0 ? ", " : "",
-			writer->options.mission->log_path);
-	if (!file_equals(snapshot, &writer->new_snapshot))
-		kt_buffer_printf(names, "%s%s", names->len > 0 ? ", " : "",
-			writer->options.mission->snapshot_path);
-	if (names->len > 0) {
-		reason = kt_format(
-			"a hook may not change files, and changed %s", kt_buffer_text(names));
-		turn = refuse(writer, hook, reason);
-	}
-	free(reason);
-	free(log);
-	free(snapshot);
-	return turn;
-}
-
-/* The message as the hooks left it; trailing white space is git's to strip, and so ours. */
-static enum kt_code read_message(struct kt_writer *writer, char **message, struct kt_error *err)
-{
-	struct kt_buffer text = KT_BUFFER_INIT;
-	enum kt_code code = kt_file_read(writer->message_path, MESSAGE_MAX, &text, err);
-
-	while (code == KT_E_OK && text.len > 0 &&
-		strchr(" \t\n\r", text.data[text.len - 1]) != NULL)
-		text.data[--text.len] = '\0';
-	if (code == KT_E_OK)
-		*message = kt_buffer_take(&text);
-	kt_buffer_release(&text);
-	return code;
-}
-
-static enum kt_code use_message(
-	struct kt_writer *writer, struct pending *pending, char *message, struct kt_error *err)
-{
-	size_t built = writer->built;
-	struct kt_oid commit = {{0}}, old_blob = writer->new_log_blob;
-	enum kt_code code = KT_E_OK;
-
-	if (strcmp(message, pending->message) == 0) {
-		free(message);
-		return KT_E_OK;
-	}
-	writer->new_tip = writer->tip;
-	writer->new_log_blob = writer->log_blob;
-	writer->built = 0;
-	code = kt_commit_request(writer, pending, message, &commit, err);
-	writer->built = built;
-	writer->new_log_blob = old_blob;
-	if (code != KT_E_OK) {
-		free(message);
-		return code;
-	}
-	free(pending->message);
-	pending->message = message;
-	pending->commit = writer->new_tip = commit;
-	return KT_E_OK;
-}
-
-static enum turn finish(struct kt_writer *writer)
-{
-	struct pending *pending = judged(writer);
-	struct kt_buffer names = KT_BUFFER_INIT;
-	struct kt_error err = KT_ERROR_INIT;
-	const char *last = sequence[SEQUENCE_LEN - 1].name;
-	char *message = NULL;
-	enum kt_code code = KT_E_OK;
-
-	for (size_t i = 0; i < SEQUENCE_LEN; i++)
-		if (writer->hooks.path[sequence[i].hook] != NULL)
-			last = sequence[i].name;
-	writer->step = STEP_SWAP;
-	code = find_changed(writer, &names, &err);
-	if (code == KT_E_OK && judge_files(writer, last, &names) == TURN_NEXT &&
-		writer->step == STEP_SWAP)
-		code = read_message(writer, &message, &err);
-	kt_buffer_release(&names);
-	if (code == KT_E_OK && message != NULL && message[0] == '\0') {
-		free(message);
-		return refuse(writer, last, "it emptied the commit message");
-	}
-	if (code == KT_E_OK && message != NULL)
-		code = use_message(writer, pending, message, &err);
-	return code == KT_E_OK ? TURN_NEXT : fail(writer, &err);
-}
-
-static enum turn hook_ended(struct kt_writer *writer, const struct kt_child_status *status)
-{
-	const char *name = sequence[writer->hook_next].name;
-	struct kt_buffer reason = KT_BUFFER_INIT, names = KT_BUFFER_INIT;
-	struct kt_error ignored = KT_ERROR_INIT;
-	bool has_passed = status->exited && status->exit_code == 0 && !status->timed_out;
-
-	if (!has_passed)
-		describe_failure(writer, status, &reason);
-	kt_subprocess_release(&writer->child);
-	writer->hook_next++;
-	if (!has_passed) {
-		if (find_changed(writer, &names, &ignored) == KT_E_OK && names.len > 0)
-			kt_buffer_printf(&reason, " (and it changed %s)", kt_buffer_text(&names));
-		(void)refuse(writer, name, kt_buffer_text(&reason));
-	}
-	kt_buffer_release(&reason);
-	kt_buffer_release(&names);
-	return TURN_NEXT;
-}
-
 static enum turn wait_for_hook(struct kt_writer *writer)
 {
 	writer->wait =
@@ -356,24 +207,98 @@ static enum turn wait_for_hook(struct kt_writer *writer)
 	return TURN_WAIT;
 }
 
-enum turn kt_step_hooks(struct kt_writer *writer)
+/* ---- the phases: each starts a child, or ends with one ---- */
+
+static enum turn begin(struct kt_writer *writer)
 {
-	struct kt_child_status status = {0};
 	struct kt_error err = KT_ERROR_INIT;
 
-	if (writer->child.child.pid > 0)
-		return kt_subprocess_poll(&writer->child, &status) ? hook_ended(writer, &status)
-								   : wait_for_hook(writer);
-	if (!writer->is_staged && stage(writer, &err) != KT_E_OK)
-		return fail(writer, &err);
+	if (stage(writer, &err) != KT_E_OK)
+		return kt_hooks_fail(writer, &err);
+	writer->hook_phase = HOOKS_INDEX;
+	return wait_for_hook(writer);
+}
+
+static enum turn index_ended(struct kt_writer *writer, const struct kt_child_status *status)
+{
+	struct kt_error err = KT_ERROR_INIT;
+
+	if (finish_index(writer, status, &err) != KT_E_OK)
+		return kt_hooks_fail(writer, &err);
+	writer->hook_phase = HOOKS_RUN;
+	return TURN_NEXT;
+}
+
+static void note_refusal(struct kt_writer *writer, const char *hook)
+{
+	free(writer->refused_by);
+	writer->refused_by = kt_strdup(hook);
+}
+
+static enum turn look(struct kt_writer *writer)
+{
+	struct kt_error err = KT_ERROR_INIT;
+
+	writer->hook_phase = HOOKS_LOOK;
+	if (kt_hooks_look(writer, &err) != KT_E_OK)
+		return kt_hooks_fail(writer, &err);
+	return wait_for_hook(writer);
+}
+
+static enum turn hook_ended(struct kt_writer *writer, const struct kt_child_status *status)
+{
+	bool has_passed = status->exited && status->exit_code == 0 && !status->timed_out;
+
+	if (!has_passed) {
+		note_refusal(writer, sequence[writer->hook_next].name);
+		describe_failure(writer, status, &writer->refusal);
+	}
+	kt_subprocess_release(&writer->child);
+	writer->hook_next++;
+	return has_passed ? TURN_NEXT : look(writer);
+}
+
+static enum turn next_hook(struct kt_writer *writer)
+{
+	struct kt_error err = KT_ERROR_INIT;
+
 	while (writer->hook_next < SEQUENCE_LEN &&
 		writer->hooks.path[sequence[writer->hook_next].hook] == NULL)
 		writer->hook_next++;
 	if (writer->hook_next == SEQUENCE_LEN)
-		return finish(writer);
-	if (start_hook(writer, sequence[writer->hook_next].hook, &err) != KT_E_OK)
-		return refuse(writer, sequence[writer->hook_next].name, err.detail);
-	return wait_for_hook(writer);
+		return look(writer);
+	if (start_hook(writer, sequence[writer->hook_next].hook, &err) == KT_E_OK)
+		return wait_for_hook(writer);
+	note_refusal(writer, sequence[writer->hook_next].name);
+	kt_buffer_puts(&writer->refusal, err.detail);
+	return look(writer);
+}
+
+const char *kt_hooks_last_name(const struct kt_writer *writer)
+{
+	const char *last = "pre-commit";
+
+	for (size_t i = 0; i < SEQUENCE_LEN; i++)
+		if (writer->hooks.path[sequence[i].hook] != NULL)
+			last = sequence[i].name;
+	return last;
+}
+
+enum turn kt_step_hooks(struct kt_writer *writer)
+{
+	static enum turn (*const starts[])(struct kt_writer *) = {
+		[HOOKS_STAGE] = begin, [HOOKS_RUN] = next_hook};
+	static enum turn (*const ends[])(struct kt_writer *, const struct kt_child_status *) = {
+		[HOOKS_INDEX] = index_ended,
+		[HOOKS_RUN] = hook_ended,
+		[HOOKS_LOOK] = kt_hooks_judge};
+	struct kt_child_status status = {0};
+
+	if (writer->child.child.pid <= 0)
+		return starts[writer->hook_phase](writer);
+	return kt_subprocess_poll(&writer->child, &status)
+		       ? ends[writer->hook_phase](writer, &status)
+		       : wait_for_hook(writer);
 }
 
 /* post-commit: after the receipts, and nothing it does can undo them. */

@@ -135,6 +135,8 @@ void kt_writer_free(struct kt_writer *writer)
 	kt_reducer_free(writer->state);
 	kt_plan_free(writer->plan);
 	kt_hooks_release(&writer->hooks);
+	kt_buffer_release(&writer->refusal);
+	free(writer->refused_by);
 	kt_buffer_release(&writer->log);
 	kt_buffer_release(&writer->snapshot);
 	kt_buffer_release(&writer->new_log);

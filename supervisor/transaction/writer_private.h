@@ -71,6 +71,10 @@ struct kt_integrated {
 	struct kt_oid commit; /* second parent */
 };
 
+/* Where the hooks are: log, snapshot and message written; git's read of the private index; the
+ * hooks one by one; git's look at what they did. */
+enum hook_phase { HOOKS_STAGE, HOOKS_INDEX, HOOKS_RUN, HOOKS_LOOK };
+
 /* What a step function says. */
 enum turn { TURN_NEXT, TURN_WAIT };
 
@@ -115,6 +119,9 @@ struct kt_writer {
 	struct kt_hooks hooks;
 	struct kt_subprocess child; /* the one child the writer waits for */
 	size_t hook_next;           /* position in the sequence of hooks */
+	enum hook_phase hook_phase;
+	char *refused_by;         /* the hook that refused; NULL: none has */
+	struct kt_buffer refusal; /* its reason */
 	bool is_staged; /* the working log and snapshot hold the rows that the hooks judge */
 	char *message_path, *index_path;
 	struct kt_oid sync_from;
@@ -187,6 +194,13 @@ char *kt_quarantine_bytes(
 
 /* hookrun.c: ends the hook phase; the files are as before. */
 void kt_hooks_unstage(struct kt_writer *writer);
+struct pending *kt_hooks_judged(struct kt_writer *writer); /* the request that the hooks judge */
+const char *kt_hooks_last_name(const struct kt_writer *writer);
+enum turn kt_hooks_refuse(struct kt_writer *writer, const char *hook, const char *reason);
+enum turn kt_hooks_fail(struct kt_writer *writer, const struct kt_error *err);
+/* judge.c: starts git's look at the worktree; judges when it has ended. */
+KT_MUST_CHECK enum kt_code kt_hooks_look(struct kt_writer *writer, struct kt_error *err);
+enum turn kt_hooks_judge(struct kt_writer *writer, const struct kt_child_status *status);
 void kt_hooks_end(struct kt_writer *writer); /* removes the private index; keeps the files */
 
 /* intent.c: the record that makes kill -9 harmless, and the tip that the worktree was last synced

@@ -172,13 +172,19 @@ static void a_private_index_holds_the_commit_to_be(void **state)
 	struct kt_index_entry entries[2];
 	struct kt_oid before = it->tip;
 	char *path = kt_sandbox_path(it->box, ".git/kitty-index");
+	struct kt_child child = KT_CHILD_INIT;
+	struct kt_child_status status = {0};
 
 	free(kt_sandbox_run(
 		it->box, "echo foreign >a/b/file1 && git add a/b/file1 && cp .git/index saved"));
 	commit_files(it, entries);
-	assert_int_equal(kt_private_index_write(
-				 it->store, it->box->repo, &before, entries, 2, path, &it->err),
-		KT_E_OK);
+	assert_int_equal(
+		kt_private_index_start(it->box->repo, &before, path, &child, &it->err), KT_E_OK);
+	kt_child_wait(&child, 20000, &status);
+	kt_child_release(&child);
+	assert_true(status.exited && status.exit_code == 0);
+	assert_int_equal(
+		kt_private_index_finish(it->box->repo, entries, 2, path, &it->err), KT_E_OK);
 	kt_sandbox_expect(
 		it->box, "", "GIT_INDEX_FILE=.git/kitty-index git diff --cached --name-only HEAD");
 	kt_sandbox_expect(it->box, "kitty-specs/m/status.events.jsonl kitty-specs/m/status.json",

@@ -272,6 +272,18 @@ static void a_hook_that_lets_it_pass_sees_the_commit_it_judges(void **state)
 	expect_clean(f);
 }
 
+static void a_hook_that_leaves_a_new_file_passes_and_the_worktree_stays_clean(void **state)
+{
+	struct fixture *f = *state;
+
+	install_hook(f, "pre-commit", "#!/bin/sh\nmkdir -p .cache && echo x > .cache/lint\n");
+	submit(f, move("WP01", KT_STATUS_CLAIMED, "claude"), NULL);
+	finish(f);
+	assert_string_equal(last_code(f), "OK");
+	assert_ask(f, "x", "cat .git/kitty/" SLUG "/quarantine/*-lint");
+	expect_clean(f);
+}
+
 static void hooks_do_not_mix_requests_of_a_batch(void **state)
 {
 	struct fixture *f = *state;
@@ -576,6 +588,7 @@ int main(void)
 		TEST(a_hook_that_deletes_the_log_is_a_rejection),
 		TEST(a_hook_that_edits_another_file_is_a_rejection),
 		TEST(a_hook_that_lets_it_pass_sees_the_commit_it_judges),
+		TEST(a_hook_that_leaves_a_new_file_passes_and_the_worktree_stays_clean),
 		TEST(hooks_do_not_mix_requests_of_a_batch),
 		TEST(an_effect_does_not_run_after_a_rejection),
 		TEST(an_uncommitted_tail_goes_to_quarantine),

@@ -1,0 +1,216 @@
+/*
+ * After the hooks: what did they do to the files? git says which paths changed, in a child that is
+ * waited for; what a hook changed is kept in quarantine and written again from the tip. Must never
+ * let a changed file into the commit.
+ */
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <kitty/limits.h>
+
+#include "ipc/clock.h"
+#include "ipc/file.h"
+#include "supervisor/git/environment.h"
+#include "supervisor/transaction/writer_private.h"
+
+enum { MESSAGE_MAX = 1 << 20, LOG_MAX = 1 << 30, PATHS_MAX = 4 << 20, STATUS_PREFIX = 3 };
+
+enum kt_code kt_hooks_look(struct kt_writer *writer, struct kt_error *err)
+{
+	static const char *const args[] = {
+		"status", "--porcelain", "-z", "--no-renames", "--untracked-files=all", NULL};
+	struct kt_git_call call = {.cwd = writer->options.mission->coord_worktree, .args = args};
+	struct kt_git_descriptors descriptors = {
+		KT_CHILD_NULL_FD, KT_CHILD_NULL_FD, KT_CHILD_NULL_FD, 0};
+	enum kt_code code = kt_subprocess_prepare(&writer->child, err);
+
+	descriptors.output = writer->child.output_fd;
+	writer->child.deadline_ms = kt_clock_monotonic_ms() + KT_GIT_TIMEOUT_MS;
+	if (code == KT_E_OK)
+		code = kt_git_start(&call, &descriptors, &writer->child.child, err);
+	if (code != KT_E_OK)
+		kt_subprocess_release(&writer->child);
+	return code;
+}
+
+static bool file_equals(const char *path, const struct kt_buffer *expected)
+{
+	struct kt_buffer file = KT_BUFFER_INIT;
+	struct kt_error ignored = KT_ERROR_INIT;
+	bool is_equal = kt_file_read(path, LOG_MAX, &file, &ignored) == KT_E_OK &&
+			file.len == expected->len &&
+			memcmp(kt_buffer_text(&file), kt_buffer_text(expected), file.len) == 0;
+
+	kt_buffer_release(&file);
+	return is_equal;
+}
+
+/* A file that a hook changed is kept in quarantine and written again from the tip. True when it was
+ * tracked. */
+static bool put_back(struct kt_writer *writer, const char *path)
+{
+	char *full = kt_working_path(writer, path);
+	const char *slash = strrchr(path, '/');
+	struct kt_buffer now = KT_BUFFER_INIT, before = KT_BUFFER_INIT;
+	struct kt_error err = KT_ERROR_INIT;
+	struct stat facts;
+	mode_t mode = lstat(full, &facts) == 0 ? facts.st_mode & 0777 : 0644;
+	bool is_tracked = false;
+
+	if (kt_file_read(full, LOG_MAX, &now, &err) == KT_E_OK)
+		free(kt_quarantine_bytes(
+			writer, slash == NULL ? path : slash + 1, kt_buffer_text(&now), now.len));
+	if (kt_store_blob_read(writer->store, &writer->tip, path, &is_tracked, NULL, &before,
+		    &err) == KT_E_OK &&
+		is_tracked &&
+		kt_file_write_atomic(
+			full, kt_buffer_text(&before), before.len, mode, false, &err) != KT_E_OK)
+		kt_writer_notice(writer, "warning: %s could not be restored", path);
+	if (!is_tracked)
+		(void)unlink(full);
+	kt_buffer_release(&now);
+	kt_buffer_release(&before);
+	free(full);
+	return is_tracked;
+}
+
+/* Appends the changed tracked paths to `names`. New files are only moved away: linters leave
+ * caches. */
+static void put_all_back(
+	struct kt_writer *writer, const struct kt_buffer *status, struct kt_buffer *names)
+{
+	const struct kt_mission *mission = writer->options.mission;
+
+	for (size_t at = 0; at + STATUS_PREFIX < status->len; at += strlen(status->data + at) + 1) {
+		const char *path = status->data + at + STATUS_PREFIX; /* "XY path" */
+
+		if (strcmp(path, mission->log_path) == 0 ||
+			strcmp(path, mission->snapshot_path) == 0)
+			continue;
+		if (put_back(writer, path))
+			kt_buffer_printf(names, "%s%.200s", names->len > 0 ? ", " : "", path);
+	}
+}
+
+static void name_changed_status_files(struct kt_writer *writer, struct kt_buffer *names)
+{
+	const struct kt_mission *mission = writer->options.mission;
+	char *log = kt_working_path(writer, mission->log_path);
+	char *snapshot = kt_working_path(writer, mission->snapshot_path);
+
+	if (!file_equals(log, &writer->new_log))
+		kt_buffer_printf(names, "%s%s", names->len > 0 ? ", " : "", mission->log_path);
+	if (!file_equals(snapshot, &writer->new_snapshot))
+		kt_buffer_printf(names, "%s%s", names->len > 0 ? ", " : "", mission->snapshot_path);
+	free(log);
+	free(snapshot);
+}
+
+/* The message as the hooks left it; trailing white space is git's to strip, and so ours. */
+static enum kt_code read_message(struct kt_writer *writer, char **message, struct kt_error *err)
+{
+	struct kt_buffer text = KT_BUFFER_INIT;
+	enum kt_code code = kt_file_read(writer->message_path, MESSAGE_MAX, &text, err);
+
+	while (code == KT_E_OK && text.len > 0 &&
+		strchr(" \t\n\r", text.data[text.len - 1]) != NULL)
+		text.data[--text.len] = '\0';
+	if (code == KT_E_OK)
+		*message = kt_buffer_take(&text);
+	kt_buffer_release(&text);
+	return code;
+}
+
+static enum kt_code use_message(
+	struct kt_writer *writer, struct pending *pending, char *message, struct kt_error *err)
+{
+	size_t built = writer->built;
+	struct kt_oid commit = {{0}}, old_blob = writer->new_log_blob;
+	enum kt_code code = KT_E_OK;
+
+	if (strcmp(message, pending->message) == 0) {
+		free(message);
+		return KT_E_OK;
+	}
+	writer->new_tip = writer->tip;
+	writer->new_log_blob = writer->log_blob;
+	writer->built = 0;
+	code = kt_commit_request(writer, pending, message, &commit, err);
+	writer->built = built;
+	writer->new_log_blob = old_blob;
+	if (code != KT_E_OK) {
+		free(message);
+		return code;
+	}
+	free(pending->message);
+	pending->message = message;
+	pending->commit = writer->new_tip = commit;
+	return KT_E_OK;
+}
+
+/* The files are as they were: the message is what is left to take over. */
+static enum turn accept(struct kt_writer *writer)
+{
+	struct kt_error err = KT_ERROR_INIT;
+	char *message = NULL;
+	enum kt_code code = read_message(writer, &message, &err);
+
+	if (code == KT_E_OK && message[0] == '\0') {
+		free(message);
+		return kt_hooks_refuse(
+			writer, kt_hooks_last_name(writer), "it emptied the commit message");
+	}
+	if (code == KT_E_OK)
+		code = use_message(writer, kt_hooks_judged(writer), message, &err);
+	if (code != KT_E_OK)
+		return kt_hooks_fail(writer, &err);
+	writer->step = STEP_SWAP;
+	return TURN_NEXT;
+}
+
+static enum turn refuse_changes(struct kt_writer *writer, const struct kt_buffer *names)
+{
+	struct kt_buffer reason = KT_BUFFER_INIT;
+	char *hook = writer->refused_by != NULL ? kt_strdup(writer->refused_by)
+						: kt_strdup(kt_hooks_last_name(writer));
+	enum turn turn = TURN_NEXT;
+
+	if (writer->refused_by == NULL)
+		kt_buffer_printf(&reason, "a hook may not change files, and changed %s",
+			kt_buffer_text(names));
+	else
+		kt_buffer_printf(&reason, "%s%s%s%s", kt_buffer_text(&writer->refusal),
+			names->len > 0 ? " (and it changed " : "", kt_buffer_text(names),
+			names->len > 0 ? ")" : "");
+	turn = kt_hooks_refuse(writer, hook, kt_buffer_text(&reason));
+	kt_buffer_release(&reason);
+	free(hook);
+	return turn;
+}
+
+enum turn kt_hooks_judge(struct kt_writer *writer, const struct kt_child_status *status)
+{
+	struct kt_buffer paths = KT_BUFFER_INIT, names = KT_BUFFER_INIT;
+	struct kt_error err = KT_ERROR_INIT;
+	bool is_known = status->exited && status->exit_code == 0;
+	enum turn turn = TURN_NEXT;
+
+	kt_subprocess_output(&writer->child, PATHS_MAX, &paths);
+	kt_subprocess_release(&writer->child);
+	put_all_back(writer, &paths, &names);
+	if (writer->refused_by == NULL)
+		name_changed_status_files(writer, &names);
+	if (writer->refused_by != NULL || names.len > 0) {
+		turn = refuse_changes(writer, &names);
+	} else if (!is_known) {
+		(void)kt_error_set(&err, KT_E_GIT_FAILED, "git status after the hooks");
+		turn = kt_hooks_fail(writer, &err);
+	} else {
+		turn = accept(writer);
+	}
+	kt_buffer_release(&paths);
+	kt_buffer_release(&names);
+	return turn;
+}
