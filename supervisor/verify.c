@@ -45,6 +45,13 @@ void kt_verify_broken(struct kt_verify *verify, enum kt_verify_check check, cons
 	va_end(args);
 }
 
+void kt_verify_blame(
+	struct kt_verify *verify, enum kt_verify_check check, const struct kt_oid *commit)
+{
+	if (verify->results[check].broken == 0)
+		verify->results[check].commit = *commit;
+}
+
 void kt_verify_warn(struct kt_verify *verify, enum kt_verify_check check, const char *format, ...)
 {
 	struct kt_verify_result *result = &verify->results[check];
@@ -170,6 +177,7 @@ static void describe_break(struct replay *replay, size_t at, const char *now, si
 	const struct kt_oid *id = &replay->walk->history->commits[at].id;
 	size_t same = 0;
 
+	kt_verify_blame(replay->verify, KT_VERIFY_APPEND, id);
 	while (same < replay->len && same < now_len && before->data[same] == now[same])
 		same++;
 	if (same == now_len)
@@ -199,6 +207,8 @@ static void feed(struct replay *replay, size_t at, const char *bytes, size_t len
 		return;
 	if (kt_reducer_feed(replay->state, bytes, len, &err) != KT_E_OK) {
 		replay->is_reducible = false;
+		kt_verify_blame(
+			replay->verify, KT_VERIFY_SNAPSHOT, &replay->walk->history->commits[at].id);
 		kt_verify_broken(replay->verify, KT_VERIFY_SNAPSHOT, "commit %s: %s",
 			kt_verify_short(&replay->walk->history->commits[at].id), err.detail);
 		return;
@@ -213,9 +223,11 @@ static void log_replay(struct replay *replay, size_t at)
 	const char *bytes;
 
 	if (text == KT_VERIFY_NO_TEXT) {
-		if (replay->text != KT_VERIFY_NO_TEXT)
+		if (replay->text != KT_VERIFY_NO_TEXT) {
+			kt_verify_blame(replay->verify, KT_VERIFY_APPEND, &commit->id);
 			kt_verify_broken(replay->verify, KT_VERIFY_APPEND,
 				"commit %s deletes the log", kt_verify_short(&commit->id));
+		}
 		restart(replay);
 		replay->text = KT_VERIFY_NO_TEXT;
 		return;
@@ -271,6 +283,7 @@ static void snapshot_check(struct replay *replay, size_t at)
 		what = "holds another status.json than its log gives";
 	if (what == NULL)
 		return;
+	kt_verify_blame(replay->verify, KT_VERIFY_SNAPSHOT, &commit->id);
 	if (replay->verify->is_coordination)
 		kt_verify_broken(replay->verify, KT_VERIFY_SNAPSHOT, "commit %s %s",
 			kt_verify_short(&commit->id), what);
@@ -417,6 +430,8 @@ static struct kt_json *check_build(const struct kt_verify *verify, size_t i)
 	kt_json_set_string(check, "name", checks[i].name);
 	kt_json_set_bool(check, "ok", result->broken == 0);
 	kt_json_set_string(check, "detail", kt_buffer_text(&detail));
+	kt_json_set_string(check, "commit",
+		kt_oid_is_zero(&result->commit) ? NULL : kt_oid_format(&result->commit).text);
 	kt_json_set(check, "warnings",
 		result->warnings == NULL ? kt_json_new_array() : kt_json_copy(result->warnings));
 	kt_buffer_release(&detail);

@@ -20,9 +20,9 @@ typedef void (*kt_verify_progress)(size_t done, size_t total, void *arg);
 
 /*
  * report: {"mission", "ref", "tip", "commits", "events", "checks": [{"promise", "name", "ok",
- * "detail", "warnings": [..]}], "ok"}. A broken promise is a check that is not ok, never an error;
- * errors are what keeps the walk from being made at all: KT_E_COORDINATION_BRANCH_DELETED,
- * KT_E_GIT_FAILED, ... Gives.
+ * "detail", "commit": sha|null, "warnings": [..]}], "ok"}. A broken promise is a check that is not
+ * ok, never an error; errors are what keeps the walk from being made at all:
+ * KT_E_COORDINATION_BRANCH_DELETED, KT_E_GIT_FAILED, ... Gives.
  */
 KT_MUST_CHECK enum kt_code kt_verify_run(const struct kt_repository *repo,
 	const struct kt_mission *mission, kt_verify_progress progress, void *arg,

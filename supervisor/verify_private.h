@@ -27,6 +27,7 @@ struct kt_verify_result {
 	size_t broken;         /* how often the promise is broken */
 	struct kt_buffer text; /* the first time */
 	struct kt_json *warnings;
+	struct kt_oid commit; /* where it is broken first; zero: not one commit's doing */
 };
 
 struct kt_verify {
@@ -59,6 +60,9 @@ struct kt_verify_walk {
 
 void kt_verify_broken(struct kt_verify *verify, enum kt_verify_check check, const char *format, ...)
 	KT_PRINTF(3, 4);
+/* Names the commit whose doing the next breach is: called before kt_verify_broken. */
+void kt_verify_blame(
+	struct kt_verify *verify, enum kt_verify_check check, const struct kt_oid *commit);
 void kt_verify_warn(struct kt_verify *verify, enum kt_verify_check check, const char *format, ...)
 	KT_PRINTF(3, 4);
 

@@ -69,7 +69,7 @@ static int row_compare(const void *left, const void *right)
 }
 
 /* The commit that brought the byte at offset. */
-static const char *commit_of(const struct kt_verify_walk *walk, size_t offset)
+static const struct kt_oid *commit_of(const struct kt_verify_walk *walk, size_t offset)
 {
 	const struct kt_history *history = walk->history;
 	size_t found = history->len - 1;
@@ -77,7 +77,7 @@ static const char *commit_of(const struct kt_verify_walk *walk, size_t offset)
 	for (size_t at = history->len; at > 0 && walk->text_of[at - 1] == walk->text_of[found] &&
 				       history->commits[at - 1].spots[0].size > offset;)
 		found = --at;
-	return kt_verify_short(&history->commits[found].id);
+	return &history->commits[found].id;
 }
 
 static void ids_check(
@@ -85,12 +85,18 @@ static void ids_check(
 {
 	if (rows->len > 1)
 		qsort(rows->rows, rows->len, sizeof *rows->rows, row_compare);
-	for (size_t i = 1; i < rows->len; i++)
-		if (strcmp(rows->rows[i].id, rows->rows[i - 1].id) == 0)
-			kt_verify_broken(verify, KT_VERIFY_IDS,
-				"event id %.40s stands in line %zu and in line %zu (commit %s)",
-				rows->rows[i].id, rows->rows[i - 1].line, rows->rows[i].line,
-				commit_of(walk, rows->rows[i].offset));
+	for (size_t i = 1; i < rows->len; i++) {
+		const struct kt_oid *commit;
+
+		if (strcmp(rows->rows[i].id, rows->rows[i - 1].id) != 0)
+			continue;
+		commit = commit_of(walk, rows->rows[i].offset);
+		kt_verify_blame(verify, KT_VERIFY_IDS, commit);
+		kt_verify_broken(verify, KT_VERIFY_IDS,
+			"event id %.40s stands in line %zu and in line %zu (commit %s)",
+			rows->rows[i].id, rows->rows[i - 1].line, rows->rows[i].line,
+			kt_verify_short(commit));
+	}
 }
 
 void kt_verify_rows(struct kt_verify *verify, const struct kt_verify_walk *walk)

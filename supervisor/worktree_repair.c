@@ -1,0 +1,543 @@
+/*
+ * Repairing a mission's worktrees. Runs in `agent worktree repair` and `doctor --fix`. Must never
+ * touch a committed row, move a branch that exists, or take away a file that was not kept first.
+ */
+#include "supervisor/worktree_repair.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include <kitty/limits.h>
+
+#include "ipc/file.h"
+#include "supervisor/lane_ops.h"
+#include "supervisor/lane_table.h"
+#include "supervisor/rescue.h"
+#include "supervisor/transaction/holder.h"
+#include "supervisor/transaction/writer.h"
+
+#define LOCK_WAIT_MS 5000
+
+struct repair {
+	const struct kt_repair_options *options;
+	struct kt_json *actions;
+	struct kt_json *action; /* the one under way; NULL: nothing was done for the subject yet */
+	const char *subject, *problem;
+	bool is_changed, is_ok;
+};
+
+/* ---- the report ---- */
+
+static struct kt_json *action_get(struct repair *repair)
+{
+	if (repair->action != NULL)
+		return repair->action;
+	repair->action = kt_json_new_object();
+	kt_json_set_string(repair->action, "subject", repair->subject);
+	kt_json_set_string(repair->action, "problem", repair->problem);
+	kt_json_set(repair->action, "done", kt_json_new_array());
+	kt_json_set_string(repair->action, "rescue", NULL);
+	kt_json_set_bool(repair->action, "ok", true);
+	return repair->action;
+}
+
+static void did(struct repair *repair, const char *format, ...) KT_PRINTF(2, 3);
+static void did(struct repair *repair, const char *format, ...)
+{
+	struct kt_buffer text = KT_BUFFER_INIT;
+	va_list args;
+
+	va_start(args, format);
+	kt_buffer_vprintf(&text, format, args);
+	va_end(args);
+	kt_json_append(
+		kt_json_get(action_get(repair), "done"), kt_json_new_string(kt_buffer_text(&text)));
+	repair->is_changed = true;
+	kt_buffer_release(&text);
+}
+
+static struct kt_json *error_build(const struct kt_error *err)
+{
+	struct kt_json *error = kt_json_new_object();
+
+	kt_json_set_string(error, "code", kt_error_text(err->code));
+	kt_json_set_string(error, "message", kt_error_summary(err->code));
+	kt_json_set_string(error, "detail", err->detail);
+	kt_json_set_string(error, "next_step", kt_error_next_step(err));
+	return error;
+}
+
+static void failed(struct repair *repair, const struct kt_error *err)
+{
+	struct kt_json *action = action_get(repair);
+
+	kt_json_set_bool(action, "ok", false);
+	kt_json_set(action, "error", error_build(err));
+	repair->is_ok = false;
+}
+
+static void subject_begin(struct repair *repair, const char *subject, const char *problem)
+{
+	repair->subject = subject;
+	repair->problem = problem;
+	repair->action = NULL;
+}
+
+static void subject_end(struct repair *repair)
+{
+	if (repair->action != NULL)
+		kt_json_append(repair->actions, repair->action);
+	repair->action = NULL;
+}
+
+/* ---- steps of a lane ---- */
+
+static enum kt_code keep_files(
+	struct repair *repair, const char *folder, const char *parent, struct kt_error *err)
+{
+	char *ref = NULL;
+	enum kt_code code = kt_rescue_folder(
+		repair->options->mission, repair->subject, folder, parent, &ref, err);
+
+	if (code == KT_E_OK && ref != NULL) {
+		did(repair, "kept its unfinished files as %s", ref);
+		kt_json_set_string(action_get(repair), "rescue", ref);
+	}
+	free(ref);
+	return code;
+}
+
+static enum kt_code git_at(const char *cwd, const char *const *args, struct kt_error *err)
+{
+	struct kt_git_call call = {.cwd = cwd, .args = args};
+
+	return kt_git_run(&call, err);
+}
+
+static const char *newest_commit(const struct kt_lane_row *row)
+{
+	return row->branch_tip != NULL ? row->branch_tip : row->tip;
+}
+
+static enum kt_code step_rescue(
+	struct repair *repair, const struct kt_lane_row *row, struct kt_error *err)
+{
+	char *head = NULL, *ref = NULL;
+	struct kt_error ignored = KT_ERROR_INIT;
+	enum kt_code code = KT_E_OK;
+
+	/* A detached HEAD may hold commits that no branch has. */
+	if (row->folder == KT_FOLDER_OTHER &&
+		kt_lane_revision(row->place.worktree, "HEAD", &head, &ignored) == KT_E_OK &&
+		head != NULL && row->place.facts.head == NULL) {
+		code = kt_rescue_commit(repair->options->mission, repair->subject, head, &ref, err);
+		if (code == KT_E_OK)
+			did(repair, "kept its detached commit as %s", ref);
+	}
+	if (code == KT_E_OK && row->is_dirty)
+		code = keep_files(
+			repair, row->place.worktree, head != NULL ? head : newest_commit(row), err);
+	free(ref);
+	free(head);
+	return code;
+}
+
+static enum kt_code step_branch(
+	struct repair *repair, const struct kt_lane_row *row, struct kt_error *err)
+{
+	const char *const args[] = {"update-ref", "-m", "kitty: worktree repair", row->place.ref,
+		row->tip, "0000000000000000000000000000000000000000", NULL};
+	enum kt_code code = git_at(repair->options->repo->primary, args, err);
+
+	if (code == KT_E_OK)
+		did(repair, "made the branch %s again at %.12s", row->place.branch, row->tip);
+	return code;
+}
+
+/* git carries local changes over, or refuses and changes nothing. */
+static enum kt_code step_switch(
+	struct repair *repair, const struct kt_lane_row *row, struct kt_error *err)
+{
+	const char *const args[] = {"switch", "--quiet", row->place.branch, NULL};
+	char *head = NULL, *ref = NULL;
+	enum kt_code code = KT_E_OK;
+
+	if (row->place.facts.head == NULL && row->has_branch) {
+		const char *const contained[] = {
+			"merge-base", "--is-ancestor", "HEAD", row->place.ref, NULL};
+		int exit_code = 0;
+		char *text = NULL;
+
+		code = kt_lane_git_text(row->place.worktree, contained, &text, &exit_code, err);
+		free(text);
+		if (code == KT_E_OK && exit_code != 0)
+			code = kt_lane_revision(row->place.worktree, "HEAD", &head, err);
+		if (code == KT_E_OK && head != NULL)
+			code = kt_rescue_commit(
+				repair->options->mission, repair->subject, head, &ref, err);
+		if (code == KT_E_OK && ref != NULL)
+			did(repair, "kept its detached commit as %s", ref);
+	}
+	if (code == KT_E_OK)
+		code = git_at(row->place.worktree, args, err);
+	if (code == KT_E_OK)
+		did(repair, "switched its worktree back to %s", row->place.branch);
+	else if (err->code == KT_E_GIT_FAILED)
+		kt_error_next(err, "git -C %s switch %s", row->place.worktree, row->place.branch);
+	free(head);
+	free(ref);
+	return code;
+}
+
+static enum kt_code unregister(struct repair *repair, const char *path, struct kt_error *err)
+{
+	char *registration = kt_worktree_registration(repair->options->repo, path);
+	enum kt_code code = KT_E_OK;
+
+	if (registration != NULL && !kt_file_exists(path)) {
+		code = kt_worktree_remove(repair->options->repo, path, true, err);
+		if (code == KT_E_OK)
+			did(repair, "dropped the registration of %s", path);
+	}
+	free(registration);
+	return code;
+}
+
+static enum kt_code folder_take_away(struct repair *repair, const char *path, struct kt_error *err)
+{
+	char *moved_to = NULL;
+	bool was_there = kt_file_exists(path);
+	enum kt_code code =
+		kt_rescue_clear(repair->options->mission, repair->subject, path, &moved_to, err);
+
+	if (code == KT_E_OK && moved_to != NULL)
+		did(repair, "moved %s to %s", path, moved_to);
+	else if (code == KT_E_OK && was_there)
+		did(repair, "removed %s", path);
+	if (code == KT_E_OK)
+		code = unregister(repair, path, err);
+	free(moved_to);
+	return code;
+}
+
+static enum kt_code step_remove(
+	struct repair *repair, const struct kt_lane_row *row, struct kt_error *err)
+{
+	return folder_take_away(repair, row->place.worktree, err);
+}
+
+static enum kt_code step_create(
+	struct repair *repair, const struct kt_lane_row *row, struct kt_error *err)
+{
+	struct kt_json *facts = NULL;
+	enum kt_code code = kt_lane_prepare(
+		repair->options->repo, repair->options->mission, row->place.id, &facts, err);
+
+	if (code == KT_E_OK)
+		did(repair, "made its worktree again from %s", row->place.branch);
+	kt_json_free(facts);
+	return code;
+}
+
+/* Copies of the log in a lane are never read; they are kept out of the way, not deleted. */
+static enum kt_code decoys_move(
+	struct repair *repair, const struct kt_lane_row *row, struct kt_error *err)
+{
+	char **absent = kt_mission_absent_paths(repair->options->mission);
+	enum kt_code code = KT_E_OK;
+
+	for (size_t i = 0; code == KT_E_OK && absent[i] != NULL; i++) {
+		char *path = kt_path_join(row->place.worktree, absent[i]), *moved_to = NULL;
+
+		if (kt_file_exists(path))
+			code = kt_rescue_file(
+				repair->options->mission, repair->subject, path, &moved_to, err);
+		if (moved_to != NULL)
+			did(repair, "moved %s to %s", path, moved_to);
+		free(moved_to);
+		free(path);
+	}
+	kt_strings_free(absent);
+	return code;
+}
+
+static enum kt_code sparse_set(
+	struct repair *repair, const struct kt_lane_row *row, struct kt_error *err)
+{
+	static const char *const args[] = {"sparse-checkout", "set", "--no-cone", "--stdin", NULL};
+	char **patterns = kt_mission_sparse_patterns(repair->options->mission);
+	char **absent = kt_mission_absent_paths(repair->options->mission);
+	const char *const skip[] = {
+		"update-index", "--skip-worktree", "--", absent[0], absent[1], NULL};
+	struct kt_buffer text = KT_BUFFER_INIT;
+	struct kt_error ignored = KT_ERROR_INIT;
+	struct kt_git_call call = {.cwd = row->place.worktree, .args = args};
+	enum kt_code code;
+
+	for (size_t i = 0; patterns[i] != NULL; i++)
+		kt_buffer_printf(&text, "%s\n", patterns[i]);
+	call.input = kt_buffer_text(&text);
+	call.input_len = text.len;
+	code = kt_git_run(&call, err);
+	/* git leaves entries alone whose file differed: the bit is set by hand then. Paths that the
+	 * lane does not track make git complain, which is fine. */
+	if (code == KT_E_OK)
+		(void)!git_at(row->place.worktree, skip, &ignored);
+	kt_buffer_release(&text);
+	kt_strings_free(patterns);
+	kt_strings_free(absent);
+	return code;
+}
+
+static enum kt_code step_sparse(
+	struct repair *repair, const struct kt_lane_row *row, struct kt_error *err)
+{
+	const struct kt_mission *mission = repair->options->mission;
+	struct kt_lane_place place = {0};
+	char *problem = NULL;
+	enum kt_code code =
+		kt_lane_place_find(repair->options->repo, mission, row->place.id, &place, err);
+
+	if (code != KT_E_OK)
+		return code;
+	problem = kt_lane_sparse_problem(mission, &place);
+	if (problem != NULL) {
+		if (repair->problem == NULL)
+			repair->problem = problem;
+		/* git takes away what is as it is committed; what it leaves is somebody's work. */
+		code = sparse_set(repair, row, err);
+		if (code == KT_E_OK)
+			code = decoys_move(repair, row, err);
+		if (code == KT_E_OK)
+			code = sparse_set(repair, row, err);
+		if (code == KT_E_OK)
+			did(repair, "applied the sparse policy again (%s)", problem);
+		if (repair->problem == problem)
+			repair->problem = NULL;
+	}
+	free(problem);
+	kt_lane_place_release(&place);
+	return code;
+}
+
+static enum kt_code step_leave(
+	struct repair *repair, const struct kt_lane_row *row, struct kt_error *err)
+{
+	(void)repair;
+	(void)kt_error_set(err, KT_E_LANE_BUSY, "a %s is under way in %s", row->place.facts.state,
+		row->place.worktree);
+	kt_error_next(err, "git -C %s %s", row->place.worktree,
+		kt_lane_abort_command(row->place.facts.state));
+	return KT_E_LANE_BUSY;
+}
+
+static const struct {
+	unsigned step;
+	enum kt_code (*take)(struct repair *, const struct kt_lane_row *, struct kt_error *);
+} steps[] = {
+	{KT_STEP_RESCUE, step_rescue},
+	{KT_STEP_BRANCH, step_branch},
+	{KT_STEP_SWITCH, step_switch},
+	{KT_STEP_REMOVE, step_remove},
+	{KT_STEP_CREATE, step_create},
+	{KT_STEP_SPARSE, step_sparse},
+	{KT_STEP_LEAVE, step_leave},
+};
+
+static void lane_repair(struct repair *repair, const struct kt_lane_row *row)
+{
+	struct kt_lane_action action = kt_lane_action_find(row->folder, row->has_branch,
+		row->is_registered, row->tip != NULL, row->is_finished);
+	struct kt_error err = KT_ERROR_INIT;
+	enum kt_code code = KT_E_OK;
+
+	subject_begin(repair, row->place.id, action.problem);
+	for (size_t i = 0; code == KT_E_OK && i < sizeof steps / sizeof steps[0]; i++)
+		if ((action.steps & steps[i].step) != 0)
+			code = steps[i].take(repair, row, &err);
+	if (code != KT_E_OK)
+		failed(repair, &err);
+	subject_end(repair);
+}
+
+/* ---- coordination ---- */
+
+static enum kt_code acquire(struct repair *repair, struct kt_error *err)
+{
+	struct kt_writer_options options = {.repo = repair->options->repo,
+		.mission = repair->options->mission,
+		.holder_command = repair->options->holder_command,
+		.lock_timeout_ms = LOCK_WAIT_MS,
+		.protected_branches = repair->options->protected_branches,
+		.on_notice = repair->options->on_notice,
+		.arg = repair->options->arg};
+	struct kt_writer *writer = NULL;
+	enum kt_code code = kt_writer_new(&options, &writer, err);
+
+	if (code == KT_E_OK)
+		code = kt_writer_acquire(writer, err);
+	kt_writer_free(writer);
+	return code;
+}
+
+/* Committed rows were changed in the checked-out log: that file is kept aside, and made again from
+ * the branch. */
+static enum kt_code edited_log_move(struct repair *repair, struct kt_error *err)
+{
+	const struct kt_mission *mission = repair->options->mission;
+	char *path = kt_path_join(mission->coord_worktree, mission->log_path), *moved_to = NULL;
+	enum kt_code code = kt_rescue_file(mission, "coordination", path, &moved_to, err);
+
+	if (code == KT_E_OK)
+		did(repair, "moved the edited log to %s", moved_to);
+	free(moved_to);
+	free(path);
+	return code;
+}
+
+static enum kt_code coordination_heal(struct repair *repair, struct kt_error *err)
+{
+	enum kt_code code = acquire(repair, err);
+
+	if (code != KT_E_LOG_EDITED)
+		return code;
+	*err = (struct kt_error)KT_ERROR_INIT;
+	code = edited_log_move(repair, err);
+	return code == KT_E_OK ? acquire(repair, err) : code;
+}
+
+/* Everything in it is kept, then it is made anew from the branch. */
+static enum kt_code coordination_remake(
+	struct repair *repair, const struct kt_worktree_facts *facts, struct kt_error *err)
+{
+	const struct kt_mission *mission = repair->options->mission;
+	const char *path = mission->coord_worktree;
+	char *parent = NULL, *ref = NULL;
+	enum kt_code code =
+		kt_lane_revision(facts->is_linked ? path : repair->options->repo->primary,
+			facts->is_linked ? "HEAD" : mission->coordination_ref, &parent, err);
+
+	if (code == KT_E_OK && parent != NULL && facts->is_linked && facts->head == NULL)
+		code = kt_rescue_commit(mission, repair->subject, parent, &ref, err);
+	if (code == KT_E_OK && ref != NULL)
+		did(repair, "kept its detached commit as %s", ref);
+	if (code == KT_E_OK)
+		code = keep_files(repair, path, parent, err);
+	if (code == KT_E_OK)
+		code = folder_take_away(repair, path, err);
+	if (code == KT_E_OK)
+		code = coordination_heal(repair, err);
+	if (code == KT_E_OK)
+		did(repair, "made %s again from %s", path, mission->coordination_branch);
+	free(ref);
+	free(parent);
+	return code;
+}
+
+static enum kt_code dirt_find(
+	struct repair *repair, struct kt_buffer *changes, struct kt_error *err)
+{
+	kt_buffer_clear(changes);
+	return kt_worktree_changes(repair->options->mission->coord_worktree, changes, err);
+}
+
+static enum kt_code coordination_look(struct repair *repair, struct kt_error *err)
+{
+	const struct kt_mission *mission = repair->options->mission;
+	struct kt_worktree_facts facts;
+	struct kt_buffer changes = KT_BUFFER_INIT;
+	bool was_dirty = false;
+	enum kt_code code = KT_E_OK;
+
+	kt_worktree_inspect(repair->options->repo, mission->coord_worktree, &facts);
+	if (!kt_file_exists(mission->coord_worktree)) {
+		repair->problem = "it is gone";
+		if (kt_coordination_was_made(mission)) {
+			code = acquire(repair, err);
+			if (code == KT_E_OK)
+				did(repair, "made %s again", mission->coord_worktree);
+		}
+	} else if (!facts.is_linked || facts.state[0] != '\0' || facts.head == NULL ||
+		   strcmp(facts.head, mission->coordination_ref) != 0) {
+		repair->problem = !facts.is_linked         ? "it is no worktree of this repository"
+				  : facts.state[0] != '\0' ? "a merge or rebase is under way in it"
+							   : "it is not on the coordination branch";
+		code = coordination_remake(repair, &facts, err);
+	} else {
+		repair->problem = "it is not as the coordination branch is";
+		code = dirt_find(repair, &changes, err);
+		was_dirty = changes.len > 0;
+		if (code == KT_E_OK)
+			code = coordination_heal(repair, err);
+		if (code == KT_E_OK)
+			code = dirt_find(repair, &changes, err);
+		if (code == KT_E_OK && changes.len > 0)
+			code = coordination_remake(repair, &facts, err);
+		else if (code == KT_E_OK && was_dirty)
+			did(repair, "brought its files to the branch");
+	}
+	kt_buffer_release(&changes);
+	kt_worktree_facts_release(&facts);
+	return code;
+}
+
+static void coordination_repair(struct repair *repair)
+{
+	struct kt_error err = KT_ERROR_INIT;
+
+	if (repair->options->mission->coordination_branch == NULL)
+		return;
+	subject_begin(repair, "coordination", NULL);
+	if (coordination_look(repair, &err) != KT_E_OK)
+		failed(repair, &err);
+	subject_end(repair);
+}
+
+/* ---- all ---- */
+
+static enum kt_code check_alone(const struct kt_mission *mission, struct kt_error *err)
+{
+	struct kt_json *holder = kt_holder_read(mission);
+	bool is_supervisor = kt_json_get_string(holder, "socket") != NULL;
+	int64_t pid = 0;
+
+	(void)kt_json_get_int(holder, "pid", &pid);
+	kt_json_free(holder);
+	if (!is_supervisor)
+		return KT_E_OK;
+	(void)kt_error_set(
+		err, KT_E_SUPERVISOR_RUNNING, "pid %lld runs %s", (long long)pid, mission->slug);
+	kt_error_next(err, "kitty stop --mission %s", mission->slug);
+	return KT_E_SUPERVISOR_RUNNING;
+}
+
+enum kt_code kt_worktree_repair(
+	const struct kt_repair_options *options, struct kt_json **report, struct kt_error *err)
+{
+	struct repair repair = {.options = options, .actions = kt_json_new_array(), .is_ok = true};
+	struct kt_lane_rows rows = {NULL, 0};
+	struct kt_view *view = NULL;
+	struct kt_error ignored = KT_ERROR_INIT;
+	enum kt_code code = check_alone(options->mission, err);
+
+	if (code == KT_E_OK) {
+		coordination_repair(&repair);
+		if (kt_view_load(options->repo, options->mission, &view, &ignored) != KT_E_OK)
+			view = NULL;
+		code = kt_lane_rows_load(options->repo, options->mission, view, &rows, err);
+	}
+	for (size_t i = 0; code == KT_E_OK && i < rows.len; i++)
+		lane_repair(&repair, &rows.rows[i]);
+	if (code == KT_E_OK) {
+		*report = kt_json_new_object();
+		kt_json_set_string(*report, "mission", options->mission->slug);
+		kt_json_set(*report, "actions", repair.actions);
+		kt_json_set_bool(*report, "changed", repair.is_changed);
+		kt_json_set_bool(*report, "ok", repair.is_ok);
+		repair.actions = NULL;
+	}
+	kt_json_free(repair.actions);
+	kt_lane_rows_release(&rows);
+	kt_view_free(view);
+	return code;
+}
