@@ -14,7 +14,9 @@
 #include "supervisor/mission/identity.h"
 #include "supervisor/status/event.h"
 
-enum member_type { TEXT, FLAG, OBJECT, STATUS, WP, ULID };
+enum member_type { TEXT, NAME, FLAG, OBJECT, STATUS, WP, ULID };
+
+#define NAME_MAX_BYTES 200 /* of an actor */
 
 /* One row per member an op may have: in which ops, and whether it must be there. */
 struct member {
@@ -29,7 +31,7 @@ static const struct member members[] = {
 	{"wp", WP, "ma", "ma"},
 	{"to", STATUS, "m", "m"},
 	{"from", STATUS, "m", ""},
-	{"actor", TEXT, "ma", "a"},
+	{"actor", NAME, "ma", "a"},
 	{"reason", TEXT, "m", ""},
 	{"force", FLAG, "m", ""},
 	{"if_needed", FLAG, "m", ""},
@@ -54,6 +56,21 @@ static const struct member *member_find(const char *name)
 	return NULL;
 }
 
+/* An actor stands in commit messages, tables and prompts: one line of text, and something to see.
+ */
+static bool is_name(const char *text)
+{
+	size_t len = strlen(text);
+
+	if (len == 0 || len > NAME_MAX_BYTES || text[0] == ' ' || text[len - 1] == ' ')
+		return false;
+	for (size_t i = 0; i < len; i++)
+		if ((unsigned char)text[i] < 0x20 || text[i] == 0x7f)
+			return false;
+	/* What was no UTF-8 has become the replacement character on its way here. */
+	return strstr(text, "\xef\xbf\xbd") == NULL;
+}
+
 static bool has_type(const struct kt_json *value, enum member_type type)
 {
 	const char *text = kt_json_string(value);
@@ -62,10 +79,12 @@ static bool has_type(const struct kt_json *value, enum member_type type)
 		return kt_json_is(value, KT_JSON_BOOL);
 	if (type == OBJECT)
 		return kt_json_is(value, KT_JSON_OBJECT) || kt_json_is(value, KT_JSON_NULL);
-	if (type == TEXT && kt_json_is(value, KT_JSON_NULL))
+	if ((type == TEXT || type == NAME) && kt_json_is(value, KT_JSON_NULL))
 		return true;
 	if (text == NULL)
 		return false;
+	if (type == NAME)
+		return is_name(text);
 	if (type == STATUS)
 		return kt_status_from_name(text) != KT_STATUS_NONE;
 	if (type == WP)

@@ -77,6 +77,36 @@ static void malformed_requests_are_refused_by_code(void **state)
 			fail_msg("%s", rows[i].text);
 }
 
+static enum kt_code check_actor(const char *actor)
+{
+	struct kt_json *request = kt_request_new("emit");
+	struct kt_error err = KT_ERROR_INIT;
+	enum kt_code code = KT_E_OK;
+
+	(void)kt_request_add_move(request, "WP01", KT_STATUS_CLAIMED, actor);
+	code = kt_request_check(request, &err);
+	kt_json_free(request);
+	return code;
+}
+
+static void an_actor_is_one_line_of_text(void **state)
+{
+	static const char *const refused[] = {
+		"", " ", "a\nb", "a\tb", "a\r", "a\x1b[31m", "\x7f", "\xff\xfe", " a", "a "};
+	static const char *const taken[] = {
+		"claude", "Jane Doe <j@example.com>", "a [b]", "J\xc3\xbcrgen", "../.."};
+	char long_name[302];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof refused / sizeof refused[0]; i++)
+		assert_int_equal(check_actor(refused[i]), KT_E_INVALID_ARGUMENT);
+	for (size_t i = 0; i < sizeof taken / sizeof taken[0]; i++)
+		assert_int_equal(check_actor(taken[i]), KT_E_OK);
+	memset(long_name, 'a', sizeof long_name - 1);
+	long_name[sizeof long_name - 1] = '\0';
+	assert_int_equal(check_actor(long_name), KT_E_INVALID_ARGUMENT);
+}
+
 static void an_event_above_64_kib_is_refused(void **state)
 {
 	struct kt_json *request = kt_request_new("note");
@@ -146,6 +176,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(malformed_requests_are_refused_by_code),
+		cmocka_unit_test(an_actor_is_one_line_of_text),
 		cmocka_unit_test(an_event_above_64_kib_is_refused),
 		cmocka_unit_test(commit_messages_are_the_quickstarts),
 		cmocka_unit_test(an_actor_in_braces_is_not_a_placeholder),
