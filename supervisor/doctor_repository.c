@@ -110,7 +110,7 @@ static bool has_line(const char *path, const char *line)
 /* What git really does with a status file, whatever file told it so. */
 static void attributes_check(struct kt_doctor *doctor)
 {
-	static const char path[] = "kitty-specs/x/status.events.jsonl";
+	static const char path[] = "kitty-specs/x/" KT_LOG_NAME;
 	static const char *const args[] = {
 		"check-attr", "text", "filter", "ident", "working-tree-encoding", "--", path, NULL};
 	struct kt_buffer out = KT_BUFFER_INIT;
