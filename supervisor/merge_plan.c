@@ -36,6 +36,7 @@ static enum kt_code check_statuses(const struct kt_merge_run *run, struct kt_err
 	struct kt_buffer open = KT_BUFFER_INIT;
 	enum kt_code code = KT_E_OK;
 
+	KT_BUG_UNLESS(plan != NULL);
 	for (size_t i = 0; i < plan->wps_len; i++) {
 		enum kt_status status = status_of(run, plan->wps[i].id);
 

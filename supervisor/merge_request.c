@@ -141,6 +141,7 @@ enum kt_code kt_integration_request(const struct kt_log_facts *facts, const char
 		code = kt_integration_commit(facts, wp_id, &commit, is_recorded, err);
 	if (code != KT_E_OK)
 		return code;
+	KT_BUG_UNLESS(lane != NULL); /* the commit was found by it */
 	row = approving_row(facts, wp_id);
 	*request = kt_request_new("integrate");
 	op = kt_request_add_move(*request, wp_id, KT_STATUS_DONE, actor);

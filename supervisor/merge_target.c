@@ -55,6 +55,35 @@ enum kt_code kt_merge_has_landed(struct kt_merge_run *run, bool *out, struct kt_
 
 /* ---- meta.json: number and baseline ---- */
 
+/* The answers of `git cat-file --batch`: "<id> blob <len>", then the file, or one line for what is
+ * missing. */
+static void numbers_scan(const struct kt_buffer *text, int64_t *greatest)
+{
+	for (const char *at = kt_buffer_text(text); *at != '\0';) {
+		const char *line_end = strchr(at, '\n');
+		const char *kind =
+			line_end == NULL ? NULL : memmem(at, (size_t)(line_end - at), " blob ", 6);
+		struct kt_json *meta = NULL;
+		struct kt_error bad = KT_ERROR_INIT;
+		int64_t number = 0;
+		size_t len = 0;
+
+		if (line_end == NULL)
+			break;
+		at = line_end + 1;
+		if (kind == NULL)
+			continue;
+		len = (size_t)strtoull(kind + 6, NULL, 10);
+		if (len >= text->len - (size_t)(at - text->data))
+			break;
+		if (kt_json_parse(at, len, KT_JSON_LAST_WINS, &meta, &bad) == KT_E_OK &&
+			kt_json_get_int(meta, "mission_number", &number) && number > *greatest)
+			*greatest = number;
+		kt_json_free(meta);
+		at += len + 1;
+	}
+}
+
 /* The greatest mission_number among the target's missions. */
 static enum kt_code greatest_number(
 	const struct kt_merge_run *run, int64_t *out, struct kt_error *err)
@@ -76,29 +105,8 @@ static enum kt_code greatest_number(
 			kt_buffer_printf(&input, "%s/%s/meta.json\n", folder, names.data + at);
 	if (code == KT_E_OK && input.len > 0)
 		code = kt_git_pipe(&run->place, batch, &input, &text, err);
-	for (const char *at = kt_buffer_text(&text); code == KT_E_OK && *at != '\0';) {
-		const char *line_end = strchr(at, '\n');
-		const char *kind =
-			line_end == NULL ? NULL : memmem(at, (size_t)(line_end - at), " blob ", 6);
-		struct kt_json *meta = NULL;
-		struct kt_error bad = KT_ERROR_INIT;
-		int64_t number = 0;
-		size_t len = 0;
-
-		if (line_end == NULL)
-			break;
-		at = line_end + 1;
-		if (kind == NULL)
-			continue;
-		len = (size_t)strtoull(kind + 6, NULL, 10);
-		if (len >= text.len - (size_t)(at - text.data))
-			break;
-		if (kt_json_parse(at, len, KT_JSON_LAST_WINS, &meta, &bad) == KT_E_OK &&
-			kt_json_get_int(meta, "mission_number", &number) && number > *out)
-			*out = number;
-		kt_json_free(meta);
-		at += len + 1;
-	}
+	if (code == KT_E_OK)
+		numbers_scan(&text, out);
 	kt_buffer_release(&names);
 	kt_buffer_release(&input);
 	kt_buffer_release(&text);

@@ -99,14 +99,9 @@ static void ids_check(
 	}
 }
 
-void kt_verify_rows(struct kt_verify *verify, const struct kt_verify_walk *walk)
+static void rows_read(struct kt_verify *verify, const struct kt_buffer *log, struct rows *rows)
 {
-	size_t text =
-		walk->history->len == 0 ? KT_VERIFY_NO_TEXT : walk->text_of[walk->history->len - 1];
-	struct rows rows = {.max_time = INT64_MIN};
-	const char *bytes =
-		text == KT_VERIFY_NO_TEXT ? "" : kt_buffer_text(&walk->texts[text].bytes);
-	const char *end = bytes + (text == KT_VERIFY_NO_TEXT ? 0 : walk->texts[text].bytes.len);
+	const char *bytes = kt_buffer_text(log), *end = bytes + log->len;
 	size_t number = 0;
 
 	for (const char *line = bytes; line < end;) {
@@ -119,12 +114,22 @@ void kt_verify_rows(struct kt_verify *verify, const struct kt_verify_walk *walk)
 		if (kt_event_decode(line, (size_t)(stop - line), &event, &ignored) == KT_E_OK) {
 			if (event.kind != KT_EVENT_BLANK) {
 				verify->events++;
-				row_take(&rows, &event, number, (size_t)(line - bytes));
+				row_take(rows, &event, number, (size_t)(line - bytes));
 			}
 			kt_event_release(&event);
 		}
 		line = newline == NULL ? end : newline + 1;
 	}
+}
+
+void kt_verify_rows(struct kt_verify *verify, const struct kt_verify_walk *walk)
+{
+	size_t text =
+		walk->history->len == 0 ? KT_VERIFY_NO_TEXT : walk->text_of[walk->history->len - 1];
+	struct rows rows = {.max_time = INT64_MIN};
+
+	if (text != KT_VERIFY_NO_TEXT)
+		rows_read(verify, &walk->texts[text].bytes, &rows);
 	ids_check(verify, walk, &rows);
 	if (rows.late > 0)
 		kt_verify_warn(verify, KT_VERIFY_ORDER,

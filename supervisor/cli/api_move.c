@@ -62,8 +62,7 @@ static enum kt_code object_read(
 	return KT_E_OK;
 }
 
-static enum kt_code transition_read(
-	struct kt_api *api, struct transition *t, struct kt_error *err)
+static enum kt_code transition_read(struct kt_api *api, struct transition *t, struct kt_error *err)
 {
 	enum kt_code code = object_read(api, "evidence-json", &t->evidence, err);
 
@@ -80,9 +79,8 @@ static enum kt_code transition_read(
 			&api->error_code, err);
 	if (code == KT_E_OK)
 		code = kt_api_mission(api, err);
-	return code == KT_E_OK
-		       ? kt_start_open(&t->at, &api->context, kt_api_value(api, "wp"), err)
-		       : code;
+	return code == KT_E_OK ? kt_start_open(&t->at, &api->context, kt_api_value(api, "wp"), err)
+			       : code;
 }
 
 /* The lane must hold something of its own before anybody is asked to review it. */
@@ -143,8 +141,7 @@ static struct kt_json *request_build(const struct kt_api *api, const struct tran
 	return request;
 }
 
-static enum kt_code transition_write(
-	struct kt_api *api, struct transition *t, struct kt_error *err)
+static enum kt_code transition_write(struct kt_api *api, struct transition *t, struct kt_error *err)
 {
 	struct kt_json *request = NULL;
 	enum kt_code code = KT_E_OK;
@@ -227,8 +224,10 @@ static enum kt_code append_history(struct kt_api *api, struct kt_error *err)
 	if (code == KT_E_OK)
 		code = kt_start_open(&start, &api->context, wp_id, err);
 	if (code == KT_E_OK)
-		code = kt_note_add(&api->context, "orchestrator-api", wp_id,
-			kt_api_value(api, "actor"), kt_api_value(api, "note"), &outcome, err);
+		code = kt_note_add(&api->context,
+			&(struct kt_note){"orchestrator-api", wp_id, kt_api_value(api, "actor"),
+				kt_api_value(api, "note")},
+			&outcome, err);
 	if (code == KT_E_OK) {
 		kt_random_bytes(random, sizeof random);
 		for (size_t i = 0; i < sizeof random; i++)

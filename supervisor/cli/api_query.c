@@ -19,10 +19,17 @@ static const char *const wp_needed[] = {"mission", "wp", NULL};
 /* "1.2.3" as numbers; false for another form. */
 static bool version_parse(const char *text, unsigned parts[3])
 {
-	int used = 0;
+	char *end = NULL;
 
-	return sscanf(text, "%u.%u.%u%n", &parts[0], &parts[1], &parts[2], &used) == 3 &&
-	       strspn(text, "0123456789.") >= (size_t)used;
+	for (size_t i = 0; i < 3; i++) {
+		if (*text < '0' || *text > '9')
+			return false;
+		parts[i] = (unsigned)strtoul(text, &end, 10);
+		if (i < 2 && *end++ != '.')
+			return false;
+		text = end;
+	}
+	return true;
 }
 
 static bool is_older(const unsigned left[3], const unsigned right[3])

@@ -9,10 +9,14 @@
 
 #include "supervisor/cli/context.h"
 
+struct kt_note {
+	const char *command; /* in whose name it is submitted */
+	const char *wp_id, *actor, *text;
+};
+
 /* Submits it. Errors: KT_E_INVALID_ARGUMENT (an empty note) and the writer's. Gives *outcome (may
  * be NULL). */
-KT_MUST_CHECK enum kt_code kt_note_add(struct kt_context *context, const char *command,
-	const char *wp_id, const char *actor, const char *note, struct kt_json **outcome,
-	struct kt_error *err);
+KT_MUST_CHECK enum kt_code kt_note_add(struct kt_context *context, const struct kt_note *note,
+	struct kt_json **outcome, struct kt_error *err);
 
 #endif

@@ -3,7 +3,6 @@
  */
 #include "supervisor/cli/pick.h"
 
-#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,7 +16,8 @@ char *kt_wp_id_normal(const char *text)
 	struct kt_error ignored = KT_ERROR_INIT;
 
 	for (char *at = id; *at != '\0'; at++)
-		*at = (char)toupper((unsigned char)*at);
+		if (*at >= 'a' && *at <= 'z')
+			*at = (char)(*at - 'a' + 'A');
 	if (kt_wp_argument(id, &ignored) == KT_E_OK)
 		return id;
 	free(id);
@@ -112,8 +112,8 @@ const char *kt_pick_reason(const struct kt_view *view, const char *action)
 		if (!kt_reducer_wp(view->state, view->plan->wps[i].id, &state))
 			continue;
 		has_planned |= state.status == KT_STATUS_PLANNED;
-		has_running |= state.status == KT_STATUS_CLAIMED ||
-			       state.status == KT_STATUS_IN_PROGRESS;
+		has_running |=
+			state.status == KT_STATUS_CLAIMED || state.status == KT_STATUS_IN_PROGRESS;
 	}
 	if (has_planned)
 		return "dependencies_not_satisfied";

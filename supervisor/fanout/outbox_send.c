@@ -15,8 +15,6 @@
 #include "ipc/file.h"
 #include "supervisor/fanout/outbox_private.h"
 
-extern char **environ;
-
 enum { SINK_OUTPUT_MAX = 4096 };
 
 /* Member of a row -> variable of the sink's command. */
@@ -92,8 +90,8 @@ static void failure_tell(const struct kt_child_status *status, const struct kt_b
 	size_t len = strcspn(text, "\n");
 
 	kt_child_describe(status, end, sizeof end);
-	(void)snprintf(why, size, "%s%s%.*s", end, len > 0 ? ": " : "", (int)(len < 200 ? len : 200),
-		text);
+	(void)snprintf(why, size, "%s%s%.*s", end, len > 0 ? ": " : "",
+		(int)(len < 200 ? len : 200), text);
 }
 
 static bool command_send(const struct kt_outbound *outbound, char *why, size_t size)

@@ -53,6 +53,7 @@ static enum kt_code check_lane_of_wp(
 	if (writer->plan == NULL && kt_plan_load(writer->store, writer->options.mission,
 					    &writer->tip, &writer->plan, err) != KT_E_OK)
 		return err->code;
+	KT_BUG_UNLESS(writer->plan != NULL);
 	lane = kt_lanes_of_wp(writer->plan->lanes, wp_id);
 	if (lane == NULL || strcmp(lane->id, lane_id) != 0)
 		return kt_error_set(err, KT_E_LANE_FOREIGN_WP, "%s is not a work package of %s",

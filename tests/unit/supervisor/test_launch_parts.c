@@ -1,6 +1,7 @@
 /*
  * The parts of a launch that need no processes: prompt, leases, live lines, looking for programs.
  */
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -196,7 +197,7 @@ static void lines_reach_a_pipe_and_a_reader_that_is_gone_does_no_harm(void **sta
 	struct kt_display *display = NULL;
 
 	(void)state;
-	assert_int_equal(pipe(ends), 0);
+	assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
 	display = kt_display_new(ends[1], false);
 	kt_display_line(display, "lane-a: WP01\033 planned");
 	assert_true(read(ends[0], got, sizeof got - 1) > 0);
@@ -213,7 +214,7 @@ static void a_reader_that_takes_nothing_holds_nobody_up(void **state)
 	struct kt_display *display = NULL;
 
 	(void)state;
-	assert_int_equal(pipe(ends), 0);
+	assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
 	display = kt_display_new(ends[1], false);
 	for (int i = 0; i < 100000; i++)
 		kt_display_line(display, "a line that nobody reads, again and again and again");
