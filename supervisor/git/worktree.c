@@ -158,6 +158,7 @@ static enum kt_code look_at_branch(struct making *making, struct kt_error *err)
 		return KT_E_OK;
 	(void)kt_error_set(err, KT_E_BRANCH_CHECKED_OUT_ELSEWHERE, "%s is checked out at %s",
 		plan->branch, elsewhere);
+	kt_error_next(err, "git -C '%s' switch --detach", elsewhere);
 	free(elsewhere);
 	return KT_E_BRANCH_CHECKED_OUT_ELSEWHERE;
 }

@@ -186,7 +186,7 @@ static enum kt_code heal_log(struct kt_writer *writer, struct kt_error *err)
 		code = kt_error_set(err, KT_E_LOG_EDITED,
 			"%s differs from %s within its committed rows", path,
 			writer->options.mission->coordination_branch);
-		kt_error_next(err, "git -C %s restore %s", writer->options.mission->coord_worktree,
+		kt_error_next(err, "git -C '%s' restore %s", writer->options.mission->coord_worktree,
 			writer->options.mission->log_path);
 	} else if (log_case == LOG_HAS_TAIL) {
 		code = cut_tail(writer, path, &file, err);

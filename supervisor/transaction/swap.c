@@ -23,7 +23,7 @@ static enum kt_code assert_head(const struct kt_writer *writer, struct kt_error 
 			writer->options.mission->coord_worktree,
 			head == NULL ? "<detached>" : head);
 	if (code != KT_E_OK)
-		kt_error_next(err, "git -C %s switch %s", writer->options.mission->coord_worktree,
+		kt_error_next(err, "git -C '%s' switch %s", writer->options.mission->coord_worktree,
 			writer->options.mission->coordination_branch);
 	free(head);
 	return code;

@@ -51,16 +51,31 @@ static enum turn start_helper(struct kt_writer *writer)
 	const char *const argv[] = {
 		writer->program, "internal", "coordination", "--mission", mission->slug, NULL};
 	struct kt_error err = KT_ERROR_INIT;
-	struct kt_oid synced = {{0}};
 
-	if (kt_synced_read(writer, &synced))
-		kt_writer_notice(writer,
-			"warning: the coordination worktree was missing; it is made again from %s",
-			mission->coordination_branch);
 	if (kt_subprocess_start(&writer->child, argv, NULL, mission->repo_root, KT_GIT_TIMEOUT_MS,
 		    &err) != KT_E_OK)
 		return fail(writer, &err);
 	return wait_for_child(writer);
+}
+
+/* A worktree that was there once and that this helper had to make again: somebody took it away. */
+static void warn_if_remade(struct kt_writer *writer)
+{
+	struct kt_buffer output = KT_BUFFER_INIT;
+	struct kt_json *answer = NULL;
+	struct kt_error ignored = KT_ERROR_INIT;
+	struct kt_oid synced = {{0}};
+
+	kt_subprocess_output(&writer->child, 64 << 10, &output);
+	if (kt_synced_read(writer, &synced) &&
+		kt_json_parse(kt_buffer_text(&output), output.len, KT_JSON_LAST_WINS, &answer,
+			&ignored) == KT_E_OK &&
+		kt_json_get_bool(answer, "created", false))
+		kt_writer_notice(writer,
+			"warning: the coordination worktree was missing; it was made again from %s",
+			writer->options.mission->coordination_branch);
+	kt_json_free(answer);
+	kt_buffer_release(&output);
 }
 
 static enum turn helper_ended(struct kt_writer *writer, const struct kt_child_status *status)
@@ -70,6 +85,8 @@ static enum turn helper_ended(struct kt_writer *writer, const struct kt_child_st
 
 	if (status->timed_out || !status->exited || status->exit_code != 0)
 		explain_helper(writer, &err);
+	else
+		warn_if_remade(writer);
 	kt_subprocess_release(&writer->child);
 	if (err.code == KT_E_OK &&
 		kt_store_ref_read(writer->store, writer->options.mission->coordination_ref, &tip,
@@ -88,7 +105,7 @@ static enum kt_code check_facts(
 			"%s is on %s, not on %s", mission->coord_worktree,
 			facts->head == NULL ? "a detached HEAD" : facts->head,
 			mission->coordination_branch);
-		kt_error_next(err, "git -C %s switch %s", mission->coord_worktree,
+		kt_error_next(err, "git -C '%s' switch %s", mission->coord_worktree,
 			mission->coordination_branch);
 		return err->code;
 	}
