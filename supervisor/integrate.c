@@ -10,8 +10,9 @@
 
 #include "supervisor/git/merge.h"
 #include "supervisor/git/worktree.h"
+#include "supervisor/lane_gate.h"
 
-enum { SHOWN_FILES = 8, SHOWN_COMMITS = 10 };
+enum { SHOWN_FILES = 8 };
 
 static const char SPECS[] = "kitty-specs";
 
@@ -31,89 +32,52 @@ static enum kt_code need_commit(
 	return code;
 }
 
-/* ---- the gate: what the lane authored touches nothing under kitty-specs/ ---- */
+/* ---- the gate ---- */
 
-/* Id of kitty-specs at a commit; zero when it has none. */
-static enum kt_code specs_of(const struct kt_git_place *place, const char *commit,
-	struct kt_oid *out, struct kt_error *err)
+enum kt_code kt_integration_gate(const struct kt_repository *repo, const struct kt_mission *mission,
+	const char *lane_id, const char *commit, struct kt_error *err)
 {
-	char *revision = kt_format("%s:%s", commit, SPECS);
-	bool found = false;
-	enum kt_code code = KT_E_OK;
+	struct kt_json *findings = NULL;
+	const struct kt_json *first = NULL;
+	enum kt_code code = kt_lane_gate_commit(repo, mission, lane_id, commit, &findings, err);
 
-	memset(out, 0, sizeof *out);
-	code = kt_git_resolve(place, revision, &found, out, err);
-	if (code == KT_E_OK && !found)
-		memset(out, 0, sizeof *out);
-	free(revision);
-	return code;
-}
-
-static enum kt_code refuse_specs(const struct kt_git_place *place, const char *base,
-	const struct kt_integration *wish, const char *tip, struct kt_error *err)
-{
-	struct kt_oid_text onto = kt_oid_format(&wish->onto);
-	const char *diff[] = {
-		"diff-tree", "-r", "--name-only", "--no-renames", base, tip, "--", SPECS, NULL};
-	char *path = NULL, *commit = NULL;
-	const char *find[] = {
-		"log", "-n", "1", "--format=%H", tip, "--not", onto.text, "--", NULL, NULL};
-	enum kt_code code = kt_git_text(place, diff, &path, NULL, err);
-
-	if (code == KT_E_OK) {
-		path[strcspn(path, "\n")] = '\0';
-		find[8] = path;
-		code = kt_git_text(place, find, &commit, NULL, err);
-	}
-	if (code == KT_E_OK) {
+	if (code != KT_E_OK)
+		return code;
+	first = kt_json_first(findings);
+	if (first != NULL) {
 		code = kt_error_set(err, KT_E_LANE_TOUCHES_KITTY_SPECS, "%s: commit %s changes %s",
-			wish->lane_id, commit[0] == '\0' ? tip : commit, path);
-		kt_error_next(err,
-			"in the lane: git checkout --ignore-skip-worktree-bits %.12s -- %.120s; "
-			"git "
-			"commit; then approve it again",
-			base, path);
+			lane_id, kt_json_get_string(first, "commit"),
+			kt_json_get_string(first, "path"));
+		if (kt_json_get_string(first, "next_step") != NULL)
+			kt_error_next(err, "%s", kt_json_get_string(first, "next_step"));
 	}
-	free(path);
-	free(commit);
+	kt_json_free(findings);
 	return code;
 }
 
-/* The fork points are the merge bases: a sync point moves them, and more than one exists after an
- * integration of an earlier work package. The lane must agree with one of them. */
-static enum kt_code check_gate(const struct kt_git_place *place, const struct kt_integration *wish,
-	const struct kt_oid *tip, struct kt_error *err)
+/* git would merge two histories that never met, with an empty base. */
+static enum kt_code check_related(const struct kt_git_place *place,
+	const struct kt_integration *wish, const struct kt_oid *tip, struct kt_error *err)
 {
 	struct kt_oid_text onto = kt_oid_format(&wish->onto), text = kt_oid_format(tip);
-	const char *args[] = {"merge-base", "--all", onto.text, text.text, NULL};
-	struct kt_oid own = {{0}}, base_specs = {{0}};
-	char *bases = NULL;
+	const char *args[] = {"merge-base", onto.text, text.text, NULL};
 	int exit_code = 0;
-	bool agrees = false;
-	enum kt_code code = kt_git_text(place, args, &bases, &exit_code, err);
+	enum kt_code code = kt_git_text(place, args, NULL, &exit_code, err);
 
-	if (code == KT_E_OK && (exit_code != 0 || strlen(bases) < 40)) {
-		free(bases);
-		return kt_error_set(err, KT_E_MERGE_UNVERIFIED,
+	if (code == KT_E_OK && exit_code != 0)
+		code = kt_error_set(err, KT_E_MERGE_UNVERIFIED,
 			"%s has no history in common with the coordination branch", text.text);
-	}
-	if (code == KT_E_OK && wish->lane_id != NULL)
-		code = specs_of(place, text.text, &own, err);
-	for (char *at = bases;
-		code == KT_E_OK && wish->lane_id != NULL && !agrees && *at != '\0';) {
-		size_t len = strcspn(at, "\n");
-		char *base = kt_strndup(at, len);
+	return code;
+}
 
-		code = specs_of(place, base, &base_specs, err);
-		agrees = kt_oid_equal(&own, &base_specs);
-		free(base);
-		at += len + (at[len] == '\n' ? 1 : 0);
-	}
-	if (code == KT_E_OK && wish->lane_id != NULL && !agrees) {
-		bases[strcspn(bases, "\n")] = '\0';
-		code = refuse_specs(place, bases, wish, text.text, err);
-	}
-	free(bases);
+static enum kt_code check_gate(const struct kt_git_place *place, const struct kt_mission *mission,
+	const struct kt_integration *wish, const struct kt_oid *tip, struct kt_error *err)
+{
+	enum kt_code code = check_related(place, wish, tip, err);
+
+	if (code == KT_E_OK && wish->lane_id != NULL)
+		code = kt_integration_gate(
+			wish->repo, mission, wish->lane_id, kt_oid_format(tip).text, err);
 	return code;
 }
 
@@ -348,6 +312,6 @@ enum kt_code kt_integration_compute(const struct kt_git_place *place,
 		return KT_E_OK;
 	}
 	if (code == KT_E_OK)
-		code = check_gate(place, wish, tip, err);
+		code = check_gate(place, mission, wish, tip, err);
 	return code == KT_E_OK ? merge(place, mission, wish, tip, facts, err) : code;
 }

@@ -13,6 +13,7 @@
 #include "supervisor/git_calls.h"
 
 struct kt_integration {
+	const struct kt_repository *repo;
 	const char *lane_id; /* NULL: `commit` is the target's tip (mission sync), no lane */
 	struct kt_oid commit;
 	struct kt_oid
@@ -30,6 +31,12 @@ struct kt_integration {
  */
 KT_MUST_CHECK enum kt_code kt_integration_compute(const struct kt_git_place *place,
 	const struct kt_mission *mission, const struct kt_integration *wish, struct kt_json **facts,
+	struct kt_error *err);
+
+/* The lane gate as an error: what the lane authored up to that commit (40 hex digits) touches
+ * nothing under kitty-specs/. Errors: KT_E_LANE_TOUCHES_KITTY_SPECS naming commit and path. */
+KT_MUST_CHECK enum kt_code kt_integration_gate(const struct kt_repository *repo,
+	const struct kt_mission *mission, const char *lane_id, const char *commit,
 	struct kt_error *err);
 
 /* {"files": [...], "messages": [...], "ours": {"name", "commit", "commits": ["sha subject"]},

@@ -129,10 +129,23 @@ static enum kt_code predict_commit(
 	return kt_git_commit(&run->place, &wish, &run->tip, err);
 }
 
+/* The other side may be a work package that is not integrated yet: the lane cannot merge it before.
+ */
+static void advise_order(struct kt_merge_run *run, struct kt_error *err)
+{
+	const struct kt_json *first = kt_json_first(kt_json_get(run->report, "integrated"));
+
+	if (kt_json_next(first) == NULL)
+		return;
+	kt_error_next(err, "kitty merge --mission %s --interactive", run->options->mission->slug);
+	kt_json_append(kt_json_get(kt_json_get(run->report, "conflict"), "resolve"),
+		kt_json_new_string(err->next_step));
+}
+
 static enum kt_code predict_wp(struct kt_merge_run *run, const char *wp_id, struct kt_error *err)
 {
 	struct kt_json *request = NULL, *facts = NULL, *wish = NULL;
-	struct kt_integration integration = {.onto = run->tip};
+	struct kt_integration integration = {.repo = run->options->repo, .onto = run->tip};
 	enum kt_code code = prepare_request(run, wp_id, &request, err);
 
 	if (code != KT_E_OK)
@@ -149,6 +162,8 @@ static enum kt_code predict_wp(struct kt_merge_run *run, const char *wp_id, stru
 			code = predict_commit(run, facts, err);
 		else
 			keep_conflict(run, wp_id, wish, facts);
+		if (code == KT_E_MERGE_CONFLICT)
+			advise_order(run, err);
 	}
 	kt_json_free(facts);
 	kt_json_free(request);

@@ -13,6 +13,7 @@
 #include "supervisor/cli/submit.h"
 #include "supervisor/cli/write.h"
 #include "supervisor/lane_ops.h"
+#include "supervisor/lane_sync.h"
 #include "supervisor/transaction/reader.h"
 #include "supervisor/transaction/request.h"
 
@@ -126,6 +127,8 @@ static bool is_planning(const struct kt_implement *implement)
 static enum kt_code lane_ready(struct kt_implement *implement, struct kt_error *err)
 {
 	struct kt_context *context = implement->context;
+	struct kt_lane_sync sync = {
+		.lane_id = implement->lane->id, .wp_id = implement->wp->id, .point = KT_SYNC_CLAIM};
 	bool created = false, was_made = false;
 	enum kt_code code = KT_E_OK;
 
@@ -137,12 +140,12 @@ static enum kt_code lane_ready(struct kt_implement *implement, struct kt_error *
 	was_made = kt_coordination_was_made(context->mission);
 	code = kt_coordination_prepare(context->repo, context->mission, &created, err);
 	if (code == KT_E_OK && created && was_made)
-		kt_print_notice("warning: the coordination worktree was missing; it is made again "
+		kt_print_notice("warning: the coordination worktree was missing; it was made again "
 				"from %s",
 			context->mission->coordination_branch);
 	if (code == KT_E_OK)
-		code = kt_lane_prepare(context->repo, context->mission, implement->lane->id,
-			&implement->facts, err);
+		code = kt_lane_ready(context->repo, context->mission, &sync, &implement->facts,
+			&implement->synced, err);
 	if (code == KT_E_OK)
 		implement->worktree =
 			kt_mission_lane_worktree(context->mission, implement->lane->id);
@@ -256,6 +259,17 @@ out:
 	return status;
 }
 
+/* A conflict of a sync point is told whole. */
+static int fail_lane(struct kt_implement *implement, const struct kt_error *err)
+{
+	struct kt_json *synced = implement->synced;
+
+	if (kt_json_get(synced, "conflict") == NULL)
+		return kt_context_fail(implement->context, implement->invocation->json, err);
+	implement->synced = NULL;
+	return kt_fail_with(implement->invocation->json, err, synced);
+}
+
 static int run(struct kt_invocation *invocation)
 {
 	struct kt_context context = KT_CONTEXT_INIT;
@@ -265,14 +279,17 @@ static int run(struct kt_invocation *invocation)
 	struct kt_error err = KT_ERROR_INIT;
 	int status = KT_EXIT_OK;
 
-	if (check(&implement, &err) != KT_E_OK || lane_ready(&implement, &err) != KT_E_OK)
+	if (check(&implement, &err) != KT_E_OK)
 		status = kt_context_fail(&context, invocation->json, &err);
+	else if (lane_ready(&implement, &err) != KT_E_OK)
+		status = fail_lane(&implement, &err);
 	else if (claim(&implement, &outcome, &err) != KT_E_OK)
 		status = kt_fail_outcome(invocation->json, outcome, &err);
 	else
 		status = work(&implement, outcome);
 	kt_json_free(outcome);
 	kt_json_free(implement.facts);
+	kt_json_free(implement.synced);
 	kt_json_free(implement.commits);
 	free(implement.actor);
 	free(implement.worktree);

@@ -22,6 +22,7 @@ struct kt_implement {
 	char *actor;
 	char *worktree;          /* absolute */
 	struct kt_json *facts;   /* of kt_lane_prepare */
+	struct kt_json *synced;  /* of kt_lane_sync; NULL: it did not come to that */
 	bool is_resumed;         /* the claim was there before */
 	struct kt_json *commits; /* [{destination_ref, message, outcome, sha, wp_id}] */
 };

@@ -14,6 +14,7 @@
 #include "supervisor/cli/output.h"
 #include "supervisor/cli/submit.h"
 #include "supervisor/cli/write.h"
+#include "supervisor/lane_sync.h"
 #include "supervisor/merge_request.h"
 #include "supervisor/transaction/reader.h"
 #include "supervisor/transaction/request.h"
@@ -73,6 +74,35 @@ static enum kt_code plan_fill(const struct kt_invocation *invocation,
 	plan->approval_ref = kt_invocation_value(invocation, "approval-ref");
 	plan->reviewer = kt_invocation_value(invocation, "reviewer");
 	return feedback_check(plan, err);
+}
+
+static int order_of(enum kt_status status)
+{
+	static const enum kt_status order[] = {KT_STATUS_PLANNED, KT_STATUS_CLAIMED,
+		KT_STATUS_IN_PROGRESS, KT_STATUS_FOR_REVIEW, KT_STATUS_IN_REVIEW,
+		KT_STATUS_APPROVED, KT_STATUS_DONE};
+
+	for (int i = 0; i < (int)(sizeof order / sizeof order[0]); i++)
+		if (order[i] == status)
+			return i;
+	return -1;
+}
+
+/* The second sync point: a review begins on the coordination branch as it is. */
+static enum kt_code sync_for_review(struct kt_context *context, const struct kt_view *view,
+	const struct kt_move_plan *plan, struct kt_json **facts, struct kt_error *err)
+{
+	const struct kt_lane_plan *lane =
+		view->plan == NULL ? NULL : kt_lanes_of_wp(view->plan->lanes, plan->wp_id);
+	struct kt_lane_sync wish = {.lane_id = lane == NULL ? NULL : lane->id,
+		.wp_id = plan->wp_id,
+		.point = KT_SYNC_REVIEW};
+	int for_review = order_of(KT_STATUS_FOR_REVIEW);
+
+	if (lane == NULL || plan->override_reason != NULL || order_of(plan->from) < 0 ||
+		order_of(plan->from) > for_review || order_of(plan->to) <= for_review)
+		return KT_E_OK;
+	return kt_lane_sync(context->repo, context->mission, &wish, facts, err);
 }
 
 /* The statuses up to approved, as a request of their own: what is integrated is what was approved.
@@ -154,6 +184,7 @@ static int move(const struct kt_invocation *invocation, struct kt_context *conte
 	struct kt_json *request = kt_request_new("move-task");
 	struct kt_view *view = NULL;
 	struct kt_error err = KT_ERROR_INIT;
+	struct kt_json *synced = NULL;
 	char *reviewer = kt_repository_config_get(context->repo, "user.name");
 	int status = KT_EXIT_OK;
 
@@ -162,6 +193,11 @@ static int move(const struct kt_invocation *invocation, struct kt_context *conte
 		status = kt_fail(invocation->json, &err);
 		goto out;
 	}
+	if (sync_for_review(context, view, plan, &synced, &err) != KT_E_OK) {
+		status = kt_fail_with(invocation->json, &err, synced);
+		goto out;
+	}
+	kt_json_free(synced);
 	if (plan->reviewer == NULL)
 		plan->reviewer = plan->agent != NULL ? plan->agent
 				 : reviewer != NULL  ? reviewer

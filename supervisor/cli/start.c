@@ -12,6 +12,7 @@
 #include "supervisor/cli/output.h"
 #include "supervisor/cli/submit.h"
 #include "supervisor/lane_ops.h"
+#include "supervisor/lane_sync.h"
 #include "supervisor/prompt.h"
 #include "supervisor/transaction/request.h"
 
@@ -56,8 +57,8 @@ bool kt_wp_is_held_by(const struct kt_wp_state *state, const char *actor)
 	       (state->actor != NULL && strcmp(state->actor, actor) == 0);
 }
 
-enum kt_code kt_start_open(struct kt_start *start, struct kt_context *context, const char *wp_id,
-	struct kt_error *err)
+enum kt_code kt_start_open(
+	struct kt_start *start, struct kt_context *context, const char *wp_id, struct kt_error *err)
 {
 	enum kt_code code = kt_view_load(context->repo, context->mission, &start->view, err);
 
@@ -100,9 +101,14 @@ void kt_start_place(struct kt_start *start)
 }
 
 /* Coordination worktree, then the lane's. Planning work happens in the primary checkout. */
-static enum kt_code lane_ready(struct kt_start *start, struct kt_error *err)
+static enum kt_code lane_ready(
+	struct kt_start *start, enum kt_sync_point point, struct kt_error *err)
 {
 	struct kt_context *context = start->context;
+	struct kt_lane_sync sync = {.lane_id = start->lane == NULL ? NULL : start->lane->id,
+		.wp_id = start->wp->id,
+		.point = point};
+	struct kt_json *synced = NULL;
 	bool was_created = false;
 	bool was_made = kt_coordination_was_made(context->mission);
 	enum kt_code code = KT_E_OK;
@@ -117,8 +123,9 @@ static enum kt_code lane_ready(struct kt_start *start, struct kt_error *err)
 				"from %s",
 			context->mission->coordination_branch);
 	if (code == KT_E_OK)
-		code = kt_lane_prepare(
-			context->repo, context->mission, start->lane->id, &start->facts, err);
+		code = kt_lane_ready(
+			context->repo, context->mission, &sync, &start->facts, &synced, err);
+	kt_json_free(synced);
 	return code;
 }
 
@@ -129,8 +136,7 @@ static enum kt_code conflict(struct kt_start *start, struct kt_error *err)
 		kt_status_name(start->from), kt_wp_holder(&start->state));
 }
 
-static enum kt_code cannot(
-	const struct kt_start *start, const char *what, struct kt_error *err)
+static enum kt_code cannot(const struct kt_start *start, const char *what, struct kt_error *err)
 {
 	if (start->from == KT_STATUS_GENESIS)
 		return kt_error_set(err, KT_E_WP_NOT_FINALIZED, "%s", start->wp->id);
@@ -197,7 +203,7 @@ enum kt_code kt_start_implementation(
 	enum kt_code code = implementation_check(start, wish, err);
 
 	if (code == KT_E_OK)
-		code = lane_ready(start, err);
+		code = lane_ready(start, KT_SYNC_CLAIM, err);
 	if (code != KT_E_OK)
 		return code;
 	if (start->from == KT_STATUS_IN_PROGRESS || start->from == to) {
@@ -222,7 +228,7 @@ enum kt_code kt_start_review(
 		return conflict(start, err);
 	if (start->from != KT_STATUS_IN_REVIEW && start->from != KT_STATUS_FOR_REVIEW)
 		return cannot(start, "reviewed", err);
-	code = lane_ready(start, err);
+	code = lane_ready(start, KT_SYNC_REVIEW, err);
 	if (code != KT_E_OK)
 		return code;
 	if (start->from == KT_STATUS_IN_REVIEW) {
