@@ -44,8 +44,7 @@ static void on_delivered(const struct kt_json *facts, const struct kt_error *err
 
 void kt_sup_outbox(struct kt_supervisor *supervisor)
 {
-	const char *const args[] = {
-		"outbox", "--mission", supervisor->launch->mission->slug, NULL};
+	const char *const args[] = {"outbox", "--mission", supervisor->launch->mission->slug, NULL};
 	uint64_t commits = kt_writer_commits(supervisor->writer);
 	bool is_due = !supervisor->has_delivered || commits != supervisor->outbox_commits;
 

@@ -30,12 +30,31 @@ static struct kt_sink *sinks_build(const struct kt_config *config)
 	return sinks;
 }
 
+/* The committed log at this moment. */
+struct committed {
+	struct kt_context *context;
+	struct kt_view *view;
+};
+
+static enum kt_code log_load(void *arg, const char **log, size_t *len, struct kt_error *err)
+{
+	struct committed *committed = arg;
+	struct kt_context *context = committed->context;
+	enum kt_code code = kt_view_load(context->repo, context->mission, &committed->view, err);
+
+	if (code == KT_E_OK) {
+		*log = committed->view->log;
+		*len = committed->view->log_len;
+	}
+	return code;
+}
+
 /* Looks (budget_ms < 0) or delivers. */
 static enum kt_code outbox_run(
 	struct kt_context *context, int budget_ms, struct kt_json **report, struct kt_error *err)
 {
 	const struct kt_mission *mission = context->mission;
-	struct kt_view *view = NULL;
+	struct committed committed = {context, NULL};
 	struct kt_sink *sinks = sinks_build(context->config);
 	char *state = kt_format("%s/outbox.json", mission->run_dir);
 	char *lock = kt_format("%s/outbox.lock", mission->run_dir);
@@ -46,16 +65,13 @@ static enum kt_code outbox_run(
 		.folder = context->repo->primary,
 		.mission_slug = mission->slug,
 		.mission_id = mission->mission_id,
+		.load = log_load,
+		.arg = &committed,
 		.budget_ms = budget_ms};
-	enum kt_code code = kt_view_load(context->repo, mission, &view, err);
+	enum kt_code code = budget_ms < 0 ? kt_outbox_status(&outbox, report, err)
+					  : kt_outbox_deliver(&outbox, report, err);
 
-	if (code == KT_E_OK) {
-		outbox.log = view->log;
-		outbox.log_len = view->log_len;
-		code = budget_ms < 0 ? kt_outbox_status(&outbox, report, err)
-				     : kt_outbox_deliver(&outbox, report, err);
-	}
-	kt_view_free(view);
+	kt_view_free(committed.view);
 	free(sinks);
 	free(state);
 	free(lock);

@@ -77,8 +77,7 @@ static void sink_check(struct kt_reading *reading, const struct kt_yaml *node,
 			"the sink \"%s\" is of kind %s; `%s` does not belong to it", sink->name,
 			sink->is_file ? "file" : "command", sink->is_file ? "command" : "path");
 	for (size_t i = 0; sink->name != NULL && &config->sinks[i] != sink; i++)
-		if (config->sinks[i].name != NULL &&
-			strcmp(config->sinks[i].name, sink->name) == 0)
+		if (config->sinks[i].name != NULL && strcmp(config->sinks[i].name, sink->name) == 0)
 			kt_reading_problem(reading, node->line, node->column,
 				"the name \"%s\" is another sink's, too", sink->name);
 }
@@ -99,8 +98,7 @@ static void sink_read(
 	sink_check(reading, node, config, sink);
 }
 
-void kt_sinks_read(
-	struct kt_reading *reading, const struct kt_yaml *node, struct kt_config *config)
+void kt_sinks_read(struct kt_reading *reading, const struct kt_yaml *node, struct kt_config *config)
 {
 	if (kt_yaml_is_null(node))
 		return;

@@ -89,7 +89,7 @@ static struct kt_json *entry_of(struct kt_json *state, const char *name)
 
 struct row {
 	const char *text;
-	size_t len; /* without the newline */
+	size_t len;  /* without the newline */
 	size_t next; /* offset of what follows */
 };
 
@@ -130,8 +130,7 @@ static bool has_id(const struct row *row, const char *id)
  * Where the first row behind the cursor starts. The stored offset is a hint: the id decides. False:
  * the log does not hold the event that was delivered last.
  */
-static bool cursor_find(
-	const struct kt_outbox *outbox, const struct kt_json *entry, size_t *offset)
+static bool cursor_find(const struct kt_outbox *outbox, const struct kt_json *entry, size_t *offset)
 {
 	const char *last = kt_json_get_string(entry, "last_event_id");
 	int64_t hint = 0;
@@ -317,14 +316,22 @@ static struct kt_json *report_build(
 	return report;
 }
 
-enum kt_code kt_outbox_status(
-	const struct kt_outbox *outbox, struct kt_json **report, struct kt_error *err)
+static enum kt_code log_load(struct kt_outbox *outbox, struct kt_error *err)
 {
+	return outbox->load(outbox->arg, &outbox->log, &outbox->log_len, err);
+}
+
+enum kt_code kt_outbox_status(
+	const struct kt_outbox *wish, struct kt_json **report, struct kt_error *err)
+{
+	struct kt_outbox outbox = *wish;
 	struct kt_json *state = NULL;
-	enum kt_code code = state_load(outbox, &state, err);
+	enum kt_code code = state_load(&outbox, &state, err);
 
 	if (code == KT_E_OK)
-		*report = report_build(outbox, state, NULL, false);
+		code = log_load(&outbox, err);
+	if (code == KT_E_OK)
+		*report = report_build(&outbox, state, NULL, false);
 	kt_json_free(state);
 	return code;
 }
@@ -333,7 +340,8 @@ enum kt_code kt_outbox_status(
  * delivers. */
 static enum kt_code lock_take(const struct kt_outbox *outbox, int *fd, struct kt_error *err)
 {
-	int64_t until = kt_clock_monotonic_ms() + (outbox->budget_ms > 0 ? outbox->budget_ms : LOCK_MS);
+	int64_t until =
+		kt_clock_monotonic_ms() + (outbox->budget_ms > 0 ? outbox->budget_ms : LOCK_MS);
 
 	*fd = open(outbox->lock_path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	if (*fd < 0)
@@ -360,24 +368,27 @@ static enum kt_code deliver_all(const struct kt_outbox *outbox, struct delivery 
 }
 
 enum kt_code kt_outbox_deliver(
-	const struct kt_outbox *outbox, struct kt_json **report, struct kt_error *err)
+	const struct kt_outbox *wish, struct kt_json **report, struct kt_error *err)
 {
-	struct delivery delivery = {outbox, NULL, -1};
-	size_t *delivered = kt_alloc((outbox->sinks_len + 1) * sizeof *delivered);
-	char *folder = kt_path_parent(outbox->state_path);
+	struct kt_outbox outbox = *wish;
+	struct delivery delivery = {&outbox, NULL, -1};
+	size_t *delivered = kt_alloc((outbox.sinks_len + 1) * sizeof *delivered);
+	char *folder = kt_path_parent(outbox.state_path);
 	int lock = -1;
 	enum kt_code code = kt_folder_make(folder, 0700, err);
 
-	if (outbox->budget_ms > 0)
-		delivery.until_ms = kt_clock_monotonic_ms() + outbox->budget_ms;
+	if (outbox.budget_ms > 0)
+		delivery.until_ms = kt_clock_monotonic_ms() + outbox.budget_ms;
 	if (code == KT_E_OK)
-		code = lock_take(outbox, &lock, err);
+		code = lock_take(&outbox, &lock, err);
 	if (code == KT_E_OK)
-		code = state_load(outbox, &delivery.state, err);
+		code = state_load(&outbox, &delivery.state, err);
+	if (code == KT_E_OK)
+		code = log_load(&outbox, err);
 	if (code == KT_E_OK && lock >= 0)
-		code = deliver_all(outbox, &delivery, delivered, err);
+		code = deliver_all(&outbox, &delivery, delivered, err);
 	if (code == KT_E_OK)
-		*report = report_build(outbox, delivery.state, delivered, lock < 0);
+		*report = report_build(&outbox, delivery.state, delivered, lock < 0);
 	if (lock >= 0)
 		(void)close(lock);
 	kt_json_free(delivery.state);
