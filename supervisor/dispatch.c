@@ -274,8 +274,9 @@ static void call_handle(struct kt_call *call, unsigned role)
 			permits[i].handle(call);
 			return;
 		}
-	(void)kt_error_set(&err, KT_E_MESSAGE_UNEXPECTED, "%s%s", kt_message_name(call->type),
-		call->lane == NULL ? "" : " from a lane");
+	(void)kt_error_set(&err,
+		call->lane == NULL ? KT_E_MESSAGE_UNEXPECTED : KT_E_LANE_REQUEST_REFUSED, "%s%s",
+		kt_message_name(call->type), call->lane == NULL ? "" : " from a lane");
 	kt_call_answer_error(call, &err);
 }
 

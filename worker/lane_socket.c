@@ -124,8 +124,10 @@ static void on_client_frame(struct kt_channel *channel, struct kt_frame *frame, 
 	} else if (is_greeted && may_pass(frame->type)) {
 		client->socket->callbacks.on_request(&call, client->socket->arg);
 	} else {
-		(void)kt_error_set(&err, KT_E_MESSAGE_UNEXPECTED, "%s on a lane's socket",
-			kt_message_name(frame->type));
+		(void)kt_error_set(&err,
+			is_greeted && kt_message_is_request(frame->type) ? KT_E_LANE_REQUEST_REFUSED
+									 : KT_E_MESSAGE_UNEXPECTED,
+			"%s on a lane's socket", kt_message_name(frame->type));
 		if (kt_message_is_request(frame->type))
 			kt_channel_send_error(channel, kt_message_answer_of(frame->type),
 				frame->request_id, &err);

@@ -105,6 +105,7 @@ static int command_run(const struct kt_command_row *row, const struct lead *lead
 	int status = 0;
 	enum kt_code code = kt_invocation_parse(&invocation, argc, argv, &err);
 
+	kt_output_set_command(row->path);
 	if (invocation.no_color)
 		kt_output_set_colour(false);
 	if (code == KT_E_OK && !invocation.help)

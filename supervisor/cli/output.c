@@ -6,12 +6,29 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "ipc/buffer.h"
 #include "supervisor/cli/context.h"
 
 static bool colour_allowed = true;
+static const char *command_path; /* the command that runs; NULL: none yet */
+
+void kt_output_set_command(const char *path)
+{
+	command_path = path;
+}
+
+/* `kitty help` alone helps nobody who knows which command it is about. Gives. */
+static char *next_step_of(const struct kt_error *err)
+{
+	const char *step = kt_error_next_step(err);
+
+	if (command_path != NULL && strcmp(step, "kitty help") == 0)
+		return kt_format("kitty help %s", command_path);
+	return kt_strdup(step);
+}
 
 void kt_print(const char *format, ...)
 {
@@ -46,11 +63,13 @@ void kt_print_json(const struct kt_json *object)
 struct kt_json *kt_error_json(const struct kt_error *err)
 {
 	struct kt_json *error = kt_json_new_object();
+	char *next_step = next_step_of(err);
 
 	kt_json_set_string(error, "code", kt_error_text(err->code));
 	kt_json_set_string(error, "message", kt_error_summary(err->code));
 	kt_json_set_string(error, "detail", err->detail);
-	kt_json_set_string(error, "next_step", kt_error_next_step(err));
+	kt_json_set_string(error, "next_step", next_step);
+	free(next_step);
 	return error;
 }
 
@@ -64,6 +83,7 @@ void kt_print_safe(FILE *stream, const char *text)
 int kt_fail_with(bool json, const struct kt_error *err, struct kt_json *extra)
 {
 	struct kt_json *object = extra == NULL ? kt_json_new_object() : extra;
+	char *next_step = next_step_of(err);
 
 	if (json) {
 		if (kt_json_get(object, "error") == NULL)
@@ -75,9 +95,10 @@ int kt_fail_with(bool json, const struct kt_error *err, struct kt_json *extra)
 			err->detail[0] == '\0' ? "" : ": ");
 		kt_print_safe(stderr, err->detail);
 		(void)fprintf(stderr, " [%s]\nnext: ", kt_error_text(err->code));
-		kt_print_safe(stderr, kt_error_next_step(err));
+		kt_print_safe(stderr, next_step);
 		(void)fputc('\n', stderr);
 	}
+	free(next_step);
 	kt_json_free(object);
 	return kt_error_exit(err->code);
 }

@@ -31,6 +31,8 @@ struct kt_json *kt_error_json(const struct kt_error *err);
 /* May standard output be coloured? (a terminal, no NO_COLOR, no --no-color) */
 bool kt_output_has_colour(void);
 void kt_output_set_colour(bool allowed);
+/* The command that runs, for next steps that name its help. path is borrowed. */
+void kt_output_set_command(const char *path);
 
 /* One line of foreign text, control characters replaced. */
 void kt_print_safe(FILE *stream, const char *text);

@@ -31,6 +31,8 @@ expect_exit 0 kitty help st
 grep -q 'usage: kitty st' "$OUT" || fail "an alias has no help"
 
 say "usage errors name the nearest"
+expect_exit 2 kitty agent status emit WP1 --to claimed --actor a
+grep -q '^next: kitty help agent status emit$' "$ERR" || fail "the next step is not the command's help"
 expect_exit 2 kitty statsu
 grep -q 'nearest is `status`' "$ERR" || fail "nearest command not named"
 grep -q '\[USAGE_ERROR\]$' "$ERR" || fail "no code"

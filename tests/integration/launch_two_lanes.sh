@@ -26,6 +26,10 @@ if [ "$SPEC_KITTY_WP" = WP01 ]; then
 	kitty agent tasks move-task WP02 --to blocked --reason mine --json >"$BOX/foreign"
 	echo $? >"$BOX/foreign-exit"
 	kitty agent tasks mark-status T001 --wp WP01 --status done >"$BOX/mark" 2>&1 || { cat "$BOX/mark"; exit 8; }
+	kitty stop --json >"$BOX/stop"
+	echo $? >"$BOX/stop-exit"
+	kitty watch --json >"$BOX/watch"
+	echo $? >"$BOX/watch-exit"
 	spec-kitty agent tasks status --json >"$BOX/status" || exit 7
 fi
 mkdir -p "src/$SPEC_KITTY_LANE"
@@ -46,6 +50,12 @@ expect_json "$OUT" work_packages.1.lane for_review
 say "a lane moves only its own work packages"
 expect_eq "$(cat "$BOX/foreign-exit")" 4
 expect_json "$BOX/foreign" error.code LANE_FOREIGN_WP
+
+say "it neither stops the supervisor nor watches"
+for what in stop watch; do
+	expect_eq "$(cat "$BOX/$what-exit")" 4
+	expect_json "$BOX/$what" error.code LANE_REQUEST_REFUSED
+done
 
 say "the agent's surroundings"
 for wp in WP01 WP02; do

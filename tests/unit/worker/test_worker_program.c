@@ -517,7 +517,7 @@ static void a_lane_may_neither_watch_nor_stop(void **state)
 	ask_as_agent(client, KT_MSG_WATCH_REQUEST, 1);
 	body = answer_to_agent(client, KT_MSG_WATCH_ANSWER, 1);
 	assert_true(kt_message_error_decode(body, &err));
-	assert_int_equal(err.code, KT_E_MESSAGE_UNEXPECTED);
+	assert_int_equal(err.code, KT_E_LANE_REQUEST_REFUSED);
 	kt_json_free(body);
 	ask_as_agent(client, KT_MSG_STOP_REQUEST, 2);
 	kt_json_free(answer_to_agent(client, KT_MSG_STOP_ANSWER, 2));
