@@ -73,14 +73,60 @@ static void on_appended(const struct kt_json *outcome, void *arg)
 	free(call);
 }
 
+/* What a lane may ask for: work, no reviews. Nobody approves from inside a lane, whatever name it
+ * gives: the supervisor runs the reviewer and takes its exit status for the verdict. */
+static enum kt_code lane_op_check(const struct kt_lane_run *run,
+	const struct kt_supervisor *supervisor, const struct kt_json *op, struct kt_error *err)
+{
+	static const enum kt_status reviews[] = {
+		KT_STATUS_IN_REVIEW, KT_STATUS_APPROVED, KT_STATUS_DONE};
+	const char *kind = kt_json_get_string(op, "op");
+	const char *to = kt_json_get_string(op, "to");
+	const char *wp = kt_json_get_string(op, "wp");
+
+	if (kind == NULL || strcmp(kind, "move") != 0 || to == NULL || wp == NULL)
+		return KT_E_OK;
+	if (run != NULL && run->job.is_review)
+		return kt_error_set(err, KT_E_TRANSITION_REJECTED,
+			"a reviewer moves nothing: its exit status is the verdict");
+	for (size_t i = 0; i < sizeof reviews / sizeof reviews[0]; i++)
+		if (kt_status_from_name(to) == reviews[i])
+			return kt_error_set(err, KT_E_TRANSITION_REJECTED,
+				"%.20s -> %s: a lane does not review its own work", wp, to);
+	if (kt_sup_status(supervisor, wp, NULL) == KT_STATUS_IN_REVIEW)
+		return kt_error_set(err, KT_E_TRANSITION_REJECTED,
+			"%.20s is in review: its reviewer decides", wp);
+	return KT_E_OK;
+}
+
+/* A lane's agent is who the supervisor started, whatever its messages say. */
+static enum kt_code lane_request_check(
+	const struct kt_call *call, struct kt_json *request, struct kt_error *err)
+{
+	const struct kt_lane_run *run = kt_sup_lane_find(call->supervisor, call->lane);
+	bool has_job = run != NULL && run->job.phase != KT_JOB_NONE && run->job.actor != NULL;
+	enum kt_code code = KT_E_OK;
+
+	if (kt_json_get(request, "files") != NULL || kt_json_get(request, "integrate") != NULL)
+		return kt_error_set(err, KT_E_INVALID_ARGUMENT,
+			"a lane commits no planning files and integrates nothing");
+	for (struct kt_json *op = kt_json_first(kt_json_get(request, "ops"));
+		op != NULL && code == KT_E_OK; op = kt_json_next(op)) {
+		code = lane_op_check(run, call->supervisor, op, err);
+		if (has_job && kt_json_get_string(op, "actor") != NULL)
+			kt_json_set_string(op, "actor", run->job.actor);
+	}
+	return code;
+}
+
 static void do_append(struct kt_call *call)
 {
 	struct kt_call *kept = NULL;
-	struct kt_json *request = NULL;
+	struct kt_json *request = kt_json_copy(call->body);
 	struct kt_error err = KT_ERROR_INIT;
 
-	if (call->lane != NULL && kt_json_get(call->body, "files") != NULL) {
-		(void)kt_error_set(&err, KT_E_INVALID_ARGUMENT, "a lane commits no planning files");
+	if (call->lane != NULL && lane_request_check(call, request, &err) != KT_E_OK) {
+		kt_json_free(request);
 		kt_call_answer_error(call, &err);
 		return;
 	}
@@ -88,7 +134,6 @@ static void do_append(struct kt_call *call)
 	*kept = *call;
 	kept->body = NULL;
 	kept->lane = NULL;
-	request = kt_json_copy(call->body);
 	kt_json_remove(request, "lane");
 	kt_sup_submit(call->supervisor, request, call->lane, on_appended, kept);
 }

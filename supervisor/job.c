@@ -57,6 +57,7 @@ static void job_clear(struct kt_lane_run *run)
 	free(job->actor);
 	free(job->before);
 	free(job->since);
+	kt_json_free(job->seen);
 	kt_json_free(job->ended);
 	*job = (struct kt_job){.phase = KT_JOB_NONE, .serial = serial};
 	run->supervisor->wants_schedule = true;
@@ -87,7 +88,7 @@ void kt_job_worker_gone(struct kt_lane_run *run)
 
 /* A request did not come through. Somebody else was faster: look again; else the lane stops here.
  */
-static void request_failed(struct kt_lane_run *run, const char *what, const struct kt_error *err)
+void kt_job_request_failed(struct kt_lane_run *run, const char *what, const struct kt_error *err)
 {
 	if (kt_error_exit(err->code) == KT_EXIT_CONFLICT) {
 		run->conflicts++;
@@ -98,7 +99,7 @@ static void request_failed(struct kt_lane_run *run, const char *what, const stru
 }
 
 /* A lane that is asked to end starts nothing more; what was claimed goes on in the next launch. */
-static bool is_called_off(struct kt_lane_run *run)
+bool kt_job_is_called_off(struct kt_lane_run *run)
 {
 	if (run->lane.state == KT_LANE_RUNNING)
 		return false;
@@ -106,161 +107,9 @@ static bool is_called_off(struct kt_lane_run *run)
 	return true;
 }
 
-/* ---- RUN ---- */
-
-static const struct kt_agent *agent_of(const struct kt_lane_run *run)
-{
-	return run->job.has_agent ? run->supervisor->launch->agents[run->job.agent].agent : NULL;
-}
-
-static struct kt_json *strings_json(char *const *strings)
-{
-	struct kt_json *list = kt_json_new_array();
-
-	for (; strings != NULL && *strings != NULL; strings++)
-		kt_json_append(list, kt_json_new_string(*strings));
-	return list;
-}
-
-static struct kt_json *environment_json(
-	const struct kt_lane_run *run, const struct kt_agent *agent, const char *prompt_file)
-{
-	enum { OWN = 6 };
-	const struct kt_supervisor *supervisor = run->supervisor;
-	const char *path = getenv("PATH");
-	char *own[OWN] = {NULL};
-	const char **extra = NULL;
-	char **environment = NULL;
-	struct kt_json *list = NULL;
-	size_t len = 0;
-	size_t room = OWN + 1;
-
-	own[0] =
-		kt_format("PATH=%s:%s", supervisor->bin_dir, path == NULL ? "/usr/bin:/bin" : path);
-	own[1] = kt_format("SPEC_KITTY_MISSION=%s", supervisor->launch->mission->slug);
-	own[2] = kt_format("SPEC_KITTY_WP=%s", run->job.wp_id);
-	own[3] = kt_format("SPEC_KITTY_LANE=%s", run->id);
-	own[4] = kt_format("SPEC_KITTY_PROMPT=%s", prompt_file);
-	own[5] = kt_strdup(supervisor->marker);
-	for (char **at = agent == NULL ? NULL : agent->environment; at != NULL && *at; at++)
-		room++;
-	extra = kt_realloc_array(NULL, room, sizeof *extra);
-	for (char **at = agent == NULL ? NULL : agent->environment; at != NULL && *at; at++)
-		extra[len++] = *at;
-	for (size_t i = 0; i < OWN; i++)
-		extra[len++] = own[i];
-	extra[len] = NULL;
-	environment = kt_agent_environment(extra);
-	list = strings_json(environment);
-	kt_environment_free(environment);
-	free(extra);
-	for (size_t i = 0; i < OWN; i++)
-		free(own[i]);
-	return list;
-}
-
-static void prompt_set(const struct kt_lane_run *run, struct kt_json *body, const char *prompt_file)
-{
-	const struct kt_supervisor *supervisor = run->supervisor;
-	struct kt_prompt prompt = {
-		.mission = supervisor->launch->mission,
-		.wp = kt_plan_find_wp(supervisor->plan, run->job.wp_id),
-		.lane_id = run->id,
-		.branch = run->branch,
-		.worktree = run->worktree,
-		.attempt = run->job.attempt,
-		.before = run->job.before,
-	};
-	struct kt_buffer text = KT_BUFFER_INIT;
-
-	if (prompt.wp != NULL)
-		kt_prompt_build(&prompt, &text);
-	kt_json_set_string(body, "prompt", kt_buffer_text(&text));
-	kt_json_set_string(body, "prompt_file", prompt_file);
-	kt_buffer_release(&text);
-}
-
-static struct kt_json *run_body(const struct kt_lane_run *run)
-{
-	static const char *const ways[] = {
-		[KT_PROMPT_STDIN] = "stdin",
-		[KT_PROMPT_ARGUMENT] = "argument",
-		[KT_PROMPT_FILE] = "file",
-	};
-	const struct kt_agent *agent = agent_of(run);
-	struct kt_json *body = kt_json_new_object();
-	char *prompt_file = kt_format(
-		"%s/prompts/%s.md", run->supervisor->launch->mission->run_dir, run->job.wp_id);
-	char *log = kt_format("%s-%ld.log", run->job.wp_id, run->job.attempt);
-
-	kt_json_set_string(body, "wp", run->job.wp_id);
-	kt_json_set_int(body, "attempt", run->job.attempt);
-	kt_json_set(body, "argv", strings_json(agent == NULL ? run->hand_argv : agent->argv));
-	kt_json_set_string(
-		body, "prompt_by", ways[agent == NULL ? KT_PROMPT_STDIN : agent->prompt_by]);
-	prompt_set(run, body, prompt_file);
-	kt_json_set_string(body, "cwd", run->worktree);
-	kt_json_set(body, "environment", environment_json(run, agent, prompt_file));
-	kt_json_set_int(body, "timeout_ms", agent == NULL ? 0 : (int64_t)agent->timeout_s * 1000);
-	kt_json_set_string(body, "log", log);
-	free(log);
-	free(prompt_file);
-	return body;
-}
-
-static void agent_start(struct kt_lane_run *run)
-{
-	struct kt_json *body = run_body(run);
-	struct kt_error err = KT_ERROR_INIT;
-	char *reason = NULL;
-
-	run->job.phase = KT_JOB_START;
-	free(run->last_output);
-	run->last_output = NULL;
-	/* The worker may be gone by now; then its end takes the job away. */
-	if (run->channel == NULL) {
-		kt_json_free(body);
-		return;
-	}
-	run->job.run_id = kt_channel_next_id(run->channel);
-	if (kt_channel_send(run->channel, KT_MSG_RUN_REQUEST, run->job.run_id, body, &err) !=
-		KT_E_OK) {
-		reason = kt_format("the agent could not be started: %s [%s]", err.detail,
-			kt_error_text(err.code));
-		kt_job_block(run, reason);
-		free(reason);
-	}
-	kt_json_free(body);
-}
-
-void kt_job_run_answer(struct kt_lane_run *run, const struct kt_frame *frame)
-{
-	struct kt_error err = KT_ERROR_INIT;
-	int64_t pid = 0;
-	char *reason = NULL;
-
-	if (run->job.phase != KT_JOB_START || frame->request_id != run->job.run_id)
-		return;
-	if (kt_message_error_decode(frame->body, &err)) {
-		if (is_called_off(run))
-			return;
-		reason = kt_format("the agent could not be started: %s [%s]", err.detail,
-			kt_error_text(err.code));
-		kt_job_block(run, reason);
-		free(reason);
-		return;
-	}
-	(void)kt_json_get_int(frame->body, "pid", &pid);
-	run->job.agent_pid = (pid_t)pid;
-	run->job.phase = KT_JOB_AGENT;
-	run->job.started_us = kt_clock_wall_us();
-	kt_log(KT_LOG_INFO, "%s: agent %s runs %s, pid %lld, attempt %ld", run->id, run->job.actor,
-		run->job.wp_id, (long long)pid, run->job.attempt);
-}
-
 /* ---- in progress ---- */
 
-static struct kt_json *claim_metadata(const struct kt_lane_run *run)
+struct kt_json *kt_job_claim_metadata(const struct kt_lane_run *run)
 {
 	struct kt_json *metadata = kt_json_new_object();
 	char *created = kt_format("%llu", (unsigned long long)run->worker_start_time);
@@ -279,7 +128,7 @@ static struct kt_json *move_request(
 	struct kt_json *op = kt_request_add_move(request, run->job.wp_id, to, run->job.actor);
 
 	kt_json_set_string(op, "from", kt_status_name(from));
-	kt_json_set(op, "policy_metadata", claim_metadata(run));
+	kt_json_set(op, "policy_metadata", kt_job_claim_metadata(run));
 	return request;
 }
 
@@ -288,15 +137,15 @@ static void on_begun(const struct kt_json *outcome, void *arg)
 	struct kt_lane_run *run = kt_job_call_take(arg, KT_JOB_BEGIN);
 	struct kt_error err = KT_ERROR_INIT;
 
-	if (run == NULL || is_called_off(run))
+	if (run == NULL || kt_job_is_called_off(run))
 		return;
 	if (kt_outcome_code(outcome, &err) == KT_E_OK)
-		agent_start(run);
+		kt_job_agent_start(run);
 	else
-		request_failed(run, "the start could not be recorded", &err);
+		kt_job_request_failed(run, "the start could not be recorded", &err);
 }
 
-static enum kt_code lease_take(const struct kt_lane_run *run, struct kt_error *err)
+enum kt_code kt_job_lease_take(const struct kt_lane_run *run, struct kt_error *err)
 {
 	char *boot_id = kt_strdup(kt_boot_id());
 	struct kt_lease lease = {
@@ -308,6 +157,7 @@ static enum kt_code lease_take(const struct kt_lane_run *run, struct kt_error *e
 		.boot_id = boot_id,
 		.since_head = run->job.since,
 		.marker = run->supervisor->marker,
+		.is_review = run->job.is_review,
 	};
 	enum kt_code code = kt_lease_write(run->supervisor->launch->mission, &lease, err);
 
@@ -320,13 +170,13 @@ static void begin(struct kt_lane_run *run)
 	enum kt_status status = kt_sup_status(run->supervisor, run->job.wp_id, NULL);
 	struct kt_error err = KT_ERROR_INIT;
 
-	if (lease_take(run, &err) != KT_E_OK) {
+	if (kt_job_lease_take(run, &err) != KT_E_OK) {
 		kt_job_trouble(run, "the lease could not be written", &err);
 		return;
 	}
 	run->job.phase = KT_JOB_BEGIN;
 	if (status == KT_STATUS_IN_PROGRESS)
-		agent_start(run);
+		kt_job_agent_start(run);
 	else
 		kt_sup_submit(run->supervisor, move_request(run, status, KT_STATUS_IN_PROGRESS),
 			NULL, on_begun, kt_job_call_new(run));
@@ -335,7 +185,7 @@ static void begin(struct kt_lane_run *run)
 /* ---- the lane before the agent ---- */
 
 /* Is the lane on its branch, with nothing under way? Else the reason; gives. */
-static char *lane_refusal(const struct kt_lane_run *run, const struct kt_json *facts)
+char *kt_job_lane_refusal(const struct kt_lane_run *run, const struct kt_json *facts)
 {
 	const char *head_ref = kt_json_get_string(facts, "head_ref");
 	const char *state = kt_json_get_string(facts, "state");
@@ -359,14 +209,14 @@ static void on_inspected(const struct kt_json *facts, const struct kt_error *err
 	const char *head = kt_json_get_string(facts, "head");
 	char *reason = NULL;
 
-	if (run == NULL || is_called_off(run))
+	if (run == NULL || kt_job_is_called_off(run))
 		return;
 	if (err != NULL)
 		reason = kt_format("%s: %s", kt_error_text(err->code), err->detail);
 	else if (head == NULL)
 		reason = kt_format("%s: %s", kt_error_text(KT_E_LANE_HEAD_MISMATCH), run->worktree);
 	else
-		reason = lane_refusal(run, facts);
+		reason = kt_job_lane_refusal(run, facts);
 	if (reason != NULL) {
 		kt_job_block(run, reason);
 	} else {
@@ -394,27 +244,27 @@ static void on_claimed(const struct kt_json *outcome, void *arg)
 	struct kt_lane_run *run = kt_job_call_take(arg, KT_JOB_CLAIM);
 	struct kt_error err = KT_ERROR_INIT;
 
-	if (run == NULL || is_called_off(run))
+	if (run == NULL || kt_job_is_called_off(run))
 		return;
 	if (kt_outcome_code(outcome, &err) == KT_E_OK)
 		inspect(run);
 	else
-		request_failed(run, "the claim was refused", &err);
+		kt_job_request_failed(run, "the claim was refused", &err);
 }
 
 /* One more than the logs that are there: attempts are counted over all launches. */
-static long attempt_next(const struct kt_lane_run *run, const char *wp_id)
+long kt_job_attempt_next(const struct kt_lane_run *run, const char *name)
 {
 	char *folder = kt_format("%s/logs/%s", run->supervisor->launch->mission->run_dir, run->id);
 	DIR *logs = opendir(folder);
-	size_t len = strlen(wp_id);
+	size_t len = strlen(name);
 	long last = 0;
 
 	for (struct dirent *entry = logs == NULL ? NULL : readdir(logs); entry != NULL;
 		entry = readdir(logs)) {
 		long number = 0;
 
-		if (strncmp(entry->d_name, wp_id, len) != 0 || entry->d_name[len] != '-')
+		if (strncmp(entry->d_name, name, len) != 0 || entry->d_name[len] != '-')
 			continue;
 		number = strtol(entry->d_name + len + 1, NULL, 10);
 		last = number > last ? number : last;
@@ -428,6 +278,11 @@ static long attempt_next(const struct kt_lane_run *run, const char *wp_id)
 static char *history_text(
 	const struct kt_lane_run *run, const struct kt_wp_state *state, bool has_lease)
 {
+	char *feedback = kt_review_feedback(run->supervisor, run->job.wp_id);
+
+	if (feedback != NULL && run->job.verdict != KT_NEXT_RETRY && !has_lease)
+		return feedback;
+	free(feedback);
 	if (run->job.verdict == KT_NEXT_RETRY)
 		return kt_format("The attempt before ended blocked: %s.",
 			state->last_reason == NULL ? "no reason was given" : state->last_reason);
@@ -460,13 +315,18 @@ void kt_job_start(struct kt_lane_run *run, const struct kt_schedule_step *step, 
 	struct kt_lease lease = {0};
 	bool has_lease = kt_lease_read(run->supervisor->launch->mission, wp_id, &lease);
 
+	if (step->verdict == KT_NEXT_REVIEW) {
+		kt_lease_release(&lease);
+		kt_review_start(run, wp_id, agent);
+		return;
+	}
 	(void)kt_sup_status(run->supervisor, wp_id, &state);
 	job->serial++;
 	job->verdict = step->verdict;
 	job->wp_id = kt_strdup(wp_id);
 	job->has_agent = agent != SIZE_MAX;
 	job->agent = agent;
-	job->attempt = attempt_next(run, wp_id);
+	job->attempt = kt_job_attempt_next(run, wp_id);
 	if (has_lease && job->attempt <= lease.attempt)
 		job->attempt = lease.attempt + 1;
 	job->actor = actor_make(run, &state);

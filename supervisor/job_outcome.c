@@ -131,11 +131,10 @@ static void hand_over(struct kt_lane_run *run)
 
 /* ---- judging ---- */
 
-static void ended_describe(const struct kt_lane_run *run, struct kt_buffer *out)
+void kt_job_describe_end(const struct kt_lane_run *run, struct kt_buffer *out)
 {
 	const struct kt_json *ended = run->job.ended;
-	const struct kt_agent *agent =
-		run->job.has_agent ? run->supervisor->launch->agents[run->job.agent].agent : NULL;
+	const struct kt_agent *agent = kt_job_agent(run);
 	int64_t number = 0;
 
 	if (kt_json_get_bool(ended, "timed_out", false)) {
@@ -241,7 +240,7 @@ static void on_looked_at(const struct kt_json *facts, const struct kt_error *err
 
 	if (run == NULL)
 		return;
-	ended_describe(run, &reason);
+	kt_job_describe_end(run, &reason);
 	if (err != NULL)
 		kt_buffer_printf(&reason, "; %s", kt_error_text(err->code));
 	else if (state != NULL && state[0] != '\0')
@@ -294,12 +293,14 @@ void kt_job_ended(struct kt_lane_run *run, struct kt_json *body)
 	}
 	kt_json_free(run->job.ended);
 	run->job.ended = body;
-	ended_describe(run, &how);
+	kt_job_describe_end(run, &how);
 	kt_log(KT_LOG_INFO, "%s: agent of %s: %s", run->id, wp, kt_buffer_text(&how));
 	kt_buffer_release(&how);
 	/* Stopped by us: the WP stays in progress and the lease stays, for the next launch. */
 	if (kt_json_get_bool(body, "stopped", false))
 		kt_job_finish(run);
+	else if (run->job.is_review)
+		kt_review_judge(run);
 	else
 		kt_job_judge(run);
 }

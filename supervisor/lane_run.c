@@ -312,6 +312,7 @@ void kt_lane_run_free(struct kt_lane_run *run)
 	free(run->job.actor);
 	free(run->job.before);
 	free(run->job.since);
+	kt_json_free(run->job.seen);
 	kt_json_free(run->job.ended);
 	free(run);
 }

@@ -39,6 +39,8 @@ enum kt_code kt_lease_write(
 	kt_json_set_string(json, "boot_id", lease->boot_id);
 	kt_json_set_string(json, "since_head", lease->since_head);
 	kt_json_set_string(json, "marker", lease->marker);
+	if (lease->is_review)
+		kt_json_set_bool(json, "review", true);
 	if (lease->has_ended)
 		kt_json_set_bool(json, "ended", true);
 	kt_json_write(json, KT_JSON_COMPACT, &text);
@@ -100,6 +102,7 @@ static bool lease_fill(const struct kt_json *json, const char *wp_id, struct kt_
 	out->boot_id = kt_strdup(kt_json_get_string(json, "boot_id"));
 	out->since_head = kt_strdup(since);
 	out->marker = kt_strdup(kt_json_get_string(json, "marker"));
+	out->is_review = kt_json_get_bool(json, "review", false);
 	out->has_ended = kt_json_get_bool(json, "ended", false);
 	return true;
 }

@@ -22,6 +22,7 @@ struct kt_lease {
 	char *boot_id;
 	char *since_head; /* 40 hex: the lane's head before the first attempt */
 	char *marker;     /* SPEC_KITTY_SUPERVISOR=... of its processes */
+	bool is_review;   /* of a reviewer, not of an implementer */
 	bool has_ended;   /* the WP is blocked: kept only so that a retry knows where it began */
 };
 

@@ -50,20 +50,25 @@ bool kt_program_exists(const char *name, const char *path, const char *folder)
 	return is_found;
 }
 
+/* A relative path is meant from the lane's folder, where it may only come to be. */
+static void agent_check(const struct preflight *check, const struct kt_agent *agent)
+{
+	const char *program = agent->argv == NULL ? NULL : agent->argv[0];
+
+	if (program == NULL)
+		kt_buffer_printf(check->problems, "agent %s has no command\n", agent->name);
+	else if ((program[0] == '/' || strchr(program, '/') == NULL) &&
+		 !kt_program_exists(program, getenv("PATH"), "/"))
+		kt_buffer_printf(check->problems, "agent %s: no program `%s` %s\n", agent->name,
+			program, program[0] == '/' ? "there" : "on PATH");
+}
+
 static void agents_check(const struct preflight *check)
 {
-	for (size_t i = 0; i < check->launch->agents_len; i++) {
-		const struct kt_agent *agent = check->launch->agents[i].agent;
-		const char *program = agent->argv == NULL ? NULL : agent->argv[0];
-
-		/* A relative path is meant from the lane's folder, where it may only come to be. */
-		if (program == NULL)
-			kt_buffer_printf(check->problems, "agent %s has no command\n", agent->name);
-		else if ((program[0] == '/' || strchr(program, '/') == NULL) &&
-			 !kt_program_exists(program, getenv("PATH"), "/"))
-			kt_buffer_printf(check->problems, "agent %s: no program `%s` %s\n",
-				agent->name, program, program[0] == '/' ? "there" : "on PATH");
-	}
+	for (size_t i = 0; i < check->launch->agents_len; i++)
+		agent_check(check, check->launch->agents[i].agent);
+	if (check->launch->reviewer != NULL)
+		agent_check(check, check->launch->reviewer);
 	if (!kt_program_exists(check->launch->worker, NULL, "/"))
 		kt_buffer_printf(
 			check->problems, "kitty-worker is not at %s\n", check->launch->worker);

@@ -41,7 +41,7 @@ static void before_append(const struct kt_prompt *prompt, struct kt_buffer *out)
 		prompt->attempt, prompt->before);
 }
 
-static void strings_append(
+void kt_prompt_strings_append(
 	const char *label, char *const *strings, const char *separator, struct kt_buffer *out)
 {
 	if (strings == NULL || strings[0] == NULL)
@@ -62,12 +62,11 @@ static void rules_append(const struct kt_prompt *prompt, struct kt_buffer *out)
 			    "agents work in this repository.\n"
 			    "- Exit with status 0 when the work is done, with another one when you "
 			    "cannot do it.\n");
-	strings_append(
+	kt_prompt_strings_append(
 		"files that belong to this work package", prompt->wp->owned_files, ", ", out);
-	strings_append("subtasks", prompt->wp->subtasks, ", ", out);
-	kt_buffer_puts(out,
-		"\n## Commands you may use here\n\n"
-		"- `kitty agent tasks status`: what state everything is in\n");
+	kt_prompt_strings_append("subtasks", prompt->wp->subtasks, ", ", out);
+	kt_buffer_puts(out, "\n## Commands you may use here\n\n"
+			    "- `kitty agent tasks status`: what state everything is in\n");
 	kt_buffer_printf(out,
 		"- `kitty agent tasks mark-status TASK --wp %s --status done`: a subtask is done\n"
 		"- `kitty agent tasks move-task %s --to blocked --reason \"...\"`: you need "
@@ -92,7 +91,7 @@ static bool is_acceptance(const char *line, size_t len)
 
 /* Sections of the work package whose heading speaks of acceptance, once more and by name: that is
  * what the work is measured by. */
-static void acceptance_append(const char *text, struct kt_buffer *out)
+void kt_prompt_acceptance_append(const char *text, struct kt_buffer *out)
 {
 	bool is_inside = false;
 	bool has_any = false;
@@ -116,17 +115,21 @@ static void acceptance_append(const char *text, struct kt_buffer *out)
 		kt_buffer_putc(out, '\n');
 }
 
+const char *kt_prompt_text(const struct kt_wp *wp)
+{
+	const char *text = wp->text == NULL ? "" : wp->text;
+
+	return wp->body_offset <= wp->text_len ? text + wp->body_offset : text;
+}
+
 void kt_prompt_build(const struct kt_prompt *prompt, struct kt_buffer *out)
 {
-	const struct kt_wp *wp = prompt->wp;
-	const char *body = wp->text == NULL ? "" : wp->text;
+	const char *body = kt_prompt_text(prompt->wp);
 
-	if (wp->body_offset <= wp->text_len)
-		body += wp->body_offset;
 	head_append(prompt, out);
 	before_append(prompt, out);
 	rules_append(prompt, out);
-	acceptance_append(body, out);
+	kt_prompt_acceptance_append(body, out);
 	kt_buffer_puts(out, "## The work package\n\n");
 	kt_buffer_puts(out, body);
 	if (out->len > 0 && out->data[out->len - 1] != '\n')

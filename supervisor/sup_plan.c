@@ -106,6 +106,9 @@ static enum kt_schedule_holder holder_of(
 	kt_lease_release(&lease);
 	if (has_lease)
 		return KT_HOLDER_LAUNCH;
+	/* A review by a launch has a lease; one by a person has none. */
+	if (state->status == KT_STATUS_IN_REVIEW)
+		return KT_HOLDER_OTHER;
 	if (!kt_json_get_int(state->claim_metadata, "shell_pid", &pid) || pid <= 0)
 		return KT_HOLDER_OTHER;
 	if (is_own_worker(supervisor, pid))
@@ -165,8 +168,10 @@ static void board_fill(const struct kt_supervisor *supervisor, struct board *boa
 	/* What runs is asked for at every commit: no files are read for it. */
 	if (is_running(supervisor, wp->id))
 		row->holder = KT_HOLDER_LAUNCH;
-	else if (row->status == KT_STATUS_CLAIMED || row->status == KT_STATUS_IN_PROGRESS)
+	else if (row->status == KT_STATUS_CLAIMED || row->status == KT_STATUS_IN_PROGRESS ||
+		 row->status == KT_STATUS_IN_REVIEW)
 		row->holder = holder_of(supervisor, wp->id, &state);
+	row->review = kt_review_of(supervisor, wp->id, &state);
 	row->may_retry =
 		supervisor->launch->retry_blocked && kt_json_get(supervisor->tried, wp->id) == NULL;
 	board->dependencies[i] =
@@ -210,7 +215,7 @@ static void lane_row_release(struct kt_schedule_lane *row)
 
 /* ---- deciding ---- */
 
-static bool takes_work(const struct kt_lane_run *run)
+bool kt_sup_takes_work(const struct kt_lane_run *run)
 {
 	return run->is_selected || run->lane.is_by_hand;
 }
@@ -224,6 +229,17 @@ static const char *holder_actor(const struct kt_supervisor *supervisor, const ch
 	return state.claim_actor;
 }
 
+static bool agent_take(struct kt_lane_run *run, const struct kt_schedule_step *step,
+	const char *preferred, size_t *agent)
+{
+	struct kt_supervisor *supervisor = run->supervisor;
+
+	if (step->verdict == KT_NEXT_REVIEW)
+		return kt_pool_take_named(
+			&supervisor->pool, supervisor->launch->reviewer->name, agent);
+	return run->hand_argv != NULL || kt_pool_take(&supervisor->pool, preferred, agent);
+}
+
 static void lane_begin(
 	struct kt_lane_run *run, const struct board *board, const struct kt_schedule_step *step)
 {
@@ -233,7 +249,7 @@ static void lane_begin(
 		step->verdict == KT_NEXT_CLAIM ? NULL : holder_actor(supervisor, wp_id);
 	size_t agent = SIZE_MAX;
 
-	if (run->hand_argv == NULL && !kt_pool_take(&supervisor->pool, preferred, &agent))
+	if (!agent_take(run, step, preferred, &agent))
 		return;
 	if (step->verdict == KT_NEXT_RETRY)
 		kt_json_set_bool(supervisor->tried, wp_id, true);
@@ -246,7 +262,7 @@ static void lane_schedule(struct kt_lane_run *run, const struct board *board)
 	struct kt_schedule_step step = kt_schedule_next(board->wps, &row);
 
 	lane_row_release(&row);
-	if (!takes_work(run) || !kt_schedule_can_start(&step))
+	if (!kt_sup_takes_work(run) || !kt_schedule_can_start(&step))
 		return;
 	if (run->conflicts > CONFLICTS_MAX)
 		kt_lane_run_hold(run, "its work package changed hands again and again");
@@ -261,6 +277,7 @@ void kt_sup_schedule(struct kt_supervisor *supervisor)
 	struct board board = {NULL, NULL, 0};
 
 	supervisor->wants_schedule = false;
+	kt_sup_claims_release(supervisor);
 	board_open(supervisor, &board);
 	for (size_t i = 0; i < supervisor->lanes_len; i++)
 		lane_schedule(supervisor->lanes[i], &board);
@@ -284,7 +301,7 @@ static bool lane_is_done(const struct kt_lane_run *run, const struct board *boar
 	struct kt_schedule_lane row = {NULL, 0, false, false};
 	struct kt_schedule_step step = {KT_NEXT_FINISHED, 0, 0};
 
-	if (!takes_work(run))
+	if (!kt_sup_takes_work(run))
 		return true;
 	row = lane_row(run);
 	step = kt_schedule_next(board->wps, &row);
@@ -383,6 +400,7 @@ struct kt_json *kt_sup_summary(struct kt_supervisor *supervisor)
 			!lane_summarise(supervisor->lanes[i], &board, rows, waits))
 			is_handed_over = false;
 	board_release(&board);
+	kt_sup_integration_waits(supervisor, waits);
 	kt_json_set_string(summary, "result",
 		is_stopped       ? "stopped"
 		: is_handed_over ? "success"

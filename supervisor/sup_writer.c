@@ -30,7 +30,7 @@ static void on_committed(const char *rows, size_t len, const struct kt_oid *comm
 	if (supervisor->publisher != NULL && rows >= log && rows + len <= log + log_len)
 		kt_publisher_commit(supervisor->publisher, kt_oid_format(commit).text,
 			(size_t)(rows - log), (size_t)(rows - log) + len);
-	supervisor->wants_schedule = true;
+	supervisor->wants_schedule = supervisor->wants_integration = true;
 }
 
 /* One EVENT to a watcher's connection: refused while what it has not taken yet is queued. */

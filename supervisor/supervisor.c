@@ -154,6 +154,8 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	orphans_reap(supervisor);
+	if (supervisor->looks_for_claims)
+		supervisor->wants_schedule = true;
 	kt_sup_consolidate(supervisor);
 }
 
@@ -195,6 +197,8 @@ static void turn_end(struct kt_supervisor *supervisor)
 		kt_log_failure(KT_LOG_ERROR, &err, "the plan cannot be read again");
 	if (supervisor->wants_schedule && !supervisor->is_stopping)
 		kt_sup_schedule(supervisor);
+	if (supervisor->wants_integration && !supervisor->is_stopping)
+		kt_sup_integrate(supervisor);
 	/* What was decided may have submitted: at most one more turn, then the loop looks around.
 	 */
 	if (supervisor->has_requests)
@@ -309,13 +313,20 @@ static void pool_fill(struct kt_supervisor *supervisor)
 {
 	const struct kt_launch *launch = supervisor->launch;
 
+	/* One more: a reviewer that is no implementer. */
 	supervisor->pool.agents =
-		kt_alloc((launch->agents_len + 1) * sizeof *supervisor->pool.agents);
+		kt_alloc((launch->agents_len + 2) * sizeof *supervisor->pool.agents);
 	supervisor->pool.len = launch->agents_len;
 	supervisor->pool.max_parallel = launch->max_parallel;
 	for (size_t i = 0; i < launch->agents_len; i++)
 		supervisor->pool.agents[i] = (struct kt_pool_agent){
-			launch->agents[i].agent->name, launch->agents[i].capacity, 0};
+			launch->agents[i].agent->name, launch->agents[i].capacity, 0, false};
+	for (size_t i = 0; i < launch->agents_len; i++)
+		if (launch->agents[i].agent == launch->reviewer)
+			return;
+	if (launch->reviewer != NULL)
+		supervisor->pool.agents[supervisor->pool.len++] = (struct kt_pool_agent){
+			launch->reviewer->name, launch->reviewer->capacity, 0, true};
 }
 
 static enum kt_code open_all(struct kt_supervisor *supervisor, struct kt_error *err)
@@ -412,6 +423,10 @@ static void close_all(struct kt_supervisor *supervisor)
 	kt_store_close(supervisor->store);
 	events_close(supervisor);
 	kt_json_free(supervisor->tried);
+	kt_json_free(supervisor->review_failures);
+	kt_json_free(supervisor->released);
+	kt_json_free(supervisor->integration_waits);
+	free(supervisor->integrating);
 	kt_json_free(supervisor->commits);
 	kt_fd_close(&supervisor->log_fd);
 	free(supervisor->lanes);
@@ -434,7 +449,8 @@ static void supervise(struct kt_supervisor *supervisor, struct kt_json **summary
 	(void)dup2(supervisor->log_fd, STDERR_FILENO);
 	if (supervisor->launch->on_ready != NULL)
 		supervisor->launch->on_ready(supervisor->launch->arg);
-	supervisor->wants_schedule = true;
+	supervisor->wants_schedule = supervisor->wants_integration = true;
+	supervisor->looks_for_claims = true;
 	run_loop(supervisor);
 	*summary = kt_sup_summary(supervisor);
 }
@@ -453,6 +469,9 @@ enum kt_code kt_supervisor_run(
 	supervisor->is_writer_idle = true;
 	supervisor->started_us = kt_clock_wall_us();
 	supervisor->tried = kt_json_new_object();
+	supervisor->review_failures = kt_json_new_object();
+	supervisor->released = kt_json_new_object();
+	supervisor->integration_waits = kt_json_new_object();
 	supervisor->commits = kt_json_new_array();
 	pool_fill(supervisor);
 	shown = output_redirect(supervisor, &saved_stderr);

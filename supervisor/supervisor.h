@@ -8,7 +8,10 @@
  *   supervisor.c    start, loop, end        sup_writer.c   requests to the writer, commits
  *   lane_run.c      a lane's worker         job.c          a work package on its way
  *   peers.c         connections             dispatch.c     who may send what, and the answers
- *   sup_plan.c      plan and schedule       job_outcome.c  what an agent's end means
+ *   sup_plan.c      plan and schedule       job_run.c      what the worker is told to start
+ *   review.c        reviews in the log      job_outcome.c  what an agent's end means
+ *   sup_claims.c    claims of the dead      job_review.c   a review on its way
+ *   sup_integrate.c approved -> done        sup_outbox.c   outbound events
  */
 #ifndef KITTY_SUPERVISOR_SUPERVISOR_H
 #define KITTY_SUPERVISOR_SUPERVISOR_H
@@ -35,7 +38,8 @@ struct kt_launch {
 	const char *const *lanes; /* NULL-terminated ids */
 	const struct kt_launch_agent *agents;
 	size_t agents_len;
-	size_t max_parallel; /* 0: no bound */
+	const struct kt_agent *reviewer; /* NULL: people review */
+	size_t max_parallel;             /* 0: no bound */
 	bool retry_blocked;
 	bool json;           /* standard output stays free for the one object */
 	const char *program; /* this program, for helpers */

@@ -58,6 +58,9 @@ struct kt_job {
 	char *actor;
 	char *before; /* why it is not the first attempt; NULL: it is */
 	char *since;  /* 40 hex: the lane's head before the agent began */
+	bool is_review;
+	long round;           /* of a review, from 1 */
+	struct kt_json *seen; /* of a review: the lane before it, see supervisor/review_facts.h */
 	enum kt_schedule_verdict verdict;
 	size_t agent; /* in the pool */
 	bool has_agent;
@@ -140,7 +143,13 @@ struct kt_supervisor {
 	size_t lanes_len;
 	struct kt_pool pool;
 	bool wants_schedule;
-	struct kt_json *tried; /* {WP: true}: blocked ones that this launch ran again */
+	struct kt_json *tried;           /* {WP: true}: blocked ones that this launch ran again */
+	struct kt_json *review_failures; /* {WP: n} of this launch */
+	struct kt_json *released;        /* {WP: true}: claims that this launch gave back */
+	bool looks_for_claims;           /* a claim of a dead launch may be there */
+	bool wants_integration, is_integrating;
+	char *integrating;                 /* the WP */
+	struct kt_json *integration_waits; /* {WP: why it stays approved} */
 
 	char *socket_path;
 	int listener;
@@ -189,6 +198,16 @@ void kt_sup_consolidate_end(struct kt_supervisor *supervisor);
 /* At the end of a turn: starts the delivery of what was committed since the last one. */
 void kt_sup_outbox(struct kt_supervisor *supervisor);
 
+/* ---- sup_claims.c ---- */
+/* Gives back what a launch that died held and this one does not resume. */
+void kt_sup_claims_release(struct kt_supervisor *supervisor);
+
+/* ---- sup_integrate.c ---- */
+/* Starts the integration of the next approved WP, one at a time. */
+void kt_sup_integrate(struct kt_supervisor *supervisor);
+/* Appends what could not be integrated. */
+void kt_sup_integration_waits(const struct kt_supervisor *supervisor, struct kt_json *waits);
+
 /* ---- sup_plan.c ---- */
 KT_MUST_CHECK enum kt_code kt_sup_plan_load(struct kt_supervisor *supervisor, struct kt_error *err);
 void kt_sup_schedule(struct kt_supervisor *supervisor);
@@ -199,6 +218,8 @@ struct kt_lane_run *kt_sup_lane_find(const struct kt_supervisor *supervisor, con
 enum kt_status kt_sup_status(
 	const struct kt_supervisor *supervisor, const char *wp_id, struct kt_wp_state *state);
 struct kt_json *kt_sup_summary(struct kt_supervisor *supervisor); /* gives */
+/* Named by --lanes, or run by hand. */
+bool kt_sup_takes_work(const struct kt_lane_run *run);
 
 /* ---- lane_run.c, lane_worker.c, lane_sweep.c ---- */
 struct kt_lane_run *kt_lane_run_new(struct kt_supervisor *supervisor, const char *lane_id);
@@ -218,7 +239,7 @@ size_t kt_lane_sweep(const char *marker, const char *lane_id);
 void kt_lane_run_arm(struct kt_lane_run *run, int64_t delay_ms);
 struct kt_json *kt_lane_run_json(const struct kt_lane_run *run); /* for PS; gives */
 
-/* ---- job.c, job_outcome.c ---- */
+/* ---- job.c, job_run.c, job_outcome.c ---- */
 void kt_job_start(struct kt_lane_run *run, const struct kt_schedule_step *step, const char *wp_id,
 	size_t agent);
 void kt_job_worker_gone(struct kt_lane_run *run);
@@ -228,8 +249,39 @@ void kt_job_finish(struct kt_lane_run *run); /* gives the agent back; the lane i
 void kt_job_trouble(struct kt_lane_run *run, const char *what, const struct kt_error *err);
 /* Moves the WP to blocked with the reason, whatever its status; then the job is over. */
 void kt_job_block(struct kt_lane_run *run, const char *reason);
+/* kt_job_block, or for a review what a failed reviewer means. */
+void kt_job_fail(struct kt_lane_run *run, const char *reason);
 void kt_job_judge(struct kt_lane_run *run);
+void kt_job_agent_start(struct kt_lane_run *run);
+/* A request did not come through: somebody else was faster, or the lane stops here. */
+void kt_job_request_failed(struct kt_lane_run *run, const char *what, const struct kt_error *err);
+/* A lane that is asked to end starts nothing more; true: the job is over. */
+bool kt_job_is_called_off(struct kt_lane_run *run);
+KT_MUST_CHECK enum kt_code kt_job_lease_take(const struct kt_lane_run *run, struct kt_error *err);
+struct kt_json *kt_job_claim_metadata(const struct kt_lane_run *run); /* gives */
+/* Why the lane is in no state to be worked in; NULL: it is. facts of lane-inspect. Gives. */
+char *kt_job_lane_refusal(const struct kt_lane_run *run, const struct kt_json *facts);
+/* One more than the logs NAME-1.log, ... that the lane has. */
+long kt_job_attempt_next(const struct kt_lane_run *run, const char *name);
+const struct kt_agent *kt_job_agent(const struct kt_lane_run *run); /* NULL: by hand */
+/* "exit status 3", "timed out after 45m". */
+struct kt_buffer;
+void kt_job_describe_end(const struct kt_lane_run *run, struct kt_buffer *out);
 const char *kt_job_phase_name(enum kt_job_phase phase);
+
+/* ---- job_review.c ---- */
+void kt_review_start(struct kt_lane_run *run, const char *wp_id, size_t agent);
+void kt_review_judge(struct kt_lane_run *run);
+/* The reviewer gave no verdict: the WP returns to for_review; then the job is over. */
+void kt_review_failed(struct kt_lane_run *run, const char *reason);
+struct kt_prompt;
+void kt_review_prompt(
+	const struct kt_lane_run *run, const struct kt_prompt *place, struct kt_buffer *out);
+/* What the last review asked for, for the implementer's prompt; NULL: nothing. Gives. */
+char *kt_review_feedback(const struct kt_supervisor *supervisor, const char *wp_id);
+/* Who reviews the WP in this launch. */
+enum kt_schedule_review kt_review_of(
+	const struct kt_supervisor *supervisor, const char *wp_id, const struct kt_wp_state *state);
 
 /* The arg of a callback for a job; dropped when the job is over. */
 struct kt_job_call {

@@ -188,6 +188,36 @@ static enum kt_code agents_read(const struct kt_invocation *invocation,
 	return KT_E_AGENT_UNKNOWN;
 }
 
+/* ---- the reviewer ---- */
+
+/* An agent that implements does not review, unless the configuration allows it: a work package of
+ * its own would be left over, or reviewed by its author. */
+static enum kt_code reviewer_check(
+	const struct kt_launch_plan *plan, const struct kt_config *config, struct kt_error *err)
+{
+	const struct kt_agent *reviewer = plan->launch.reviewer;
+
+	for (size_t i = 0; i < plan->launch.agents_len && !config->review_self; i++)
+		if (strcmp(plan->agents[i].agent->name, reviewer->name) == 0)
+			return kt_error_set(err, KT_E_REVIEW_OWN_WORK, "%s implements and reviews",
+				reviewer->name);
+	return KT_E_OK;
+}
+
+static enum kt_code reviewer_read(const struct kt_invocation *invocation,
+	const struct kt_config *config, struct kt_launch_plan *plan, struct kt_error *err)
+{
+	const char *name = kt_invocation_value(invocation, "review");
+
+	if (name == NULL)
+		name = config->review;
+	if (name == NULL)
+		return KT_E_OK;
+	plan->launch.reviewer = kt_config_find_agent(config, name);
+	return plan->launch.reviewer == NULL ? agent_unknown(config, name, err)
+					     : reviewer_check(plan, config, err);
+}
+
 /* ---- programs, bounds, a supervisor that runs already ---- */
 
 static enum kt_code programs_find(struct kt_launch_plan *plan, struct kt_error *err)
@@ -275,6 +305,8 @@ enum kt_code kt_launch_plan_make(const struct kt_invocation *invocation, struct 
 		code = lanes_read(kt_invocation_value(invocation, "lanes"), out, err);
 	if (code == KT_E_OK)
 		code = agents_read(invocation, context, out, err);
+	if (code == KT_E_OK)
+		code = reviewer_read(invocation, context->config, out, err);
 	if (code == KT_E_OK)
 		code = bounds_read(invocation, context, out, err);
 	if (code == KT_E_OK)

@@ -56,6 +56,7 @@ void kt_config_free(struct kt_config *config)
 	free(config->agents);
 	kt_sinks_free(config);
 	free(config->default_agent);
+	free(config->review);
 	strings_free(config->protected_branches);
 	free(config);
 }
@@ -135,15 +136,15 @@ static void agents_read(
 	}
 }
 
-static void default_agent_check(
-	struct kt_reading *reading, const struct kt_yaml *section, const struct kt_config *config)
+/* An agent that another key names must be there. */
+static void agent_known_check(struct kt_reading *reading, const struct kt_yaml *section,
+	const struct kt_config *config, const char *key, const char *name)
 {
-	const struct kt_yaml *node = kt_yaml_find(section, "default_agent");
+	const struct kt_yaml *node = kt_yaml_find(section, key);
 
-	if (config->default_agent != NULL &&
-		kt_config_find_agent(config, config->default_agent) == NULL)
+	if (name != NULL && kt_config_find_agent(config, name) == NULL)
 		kt_reading_problem(reading, node->line, node->column,
-			"default_agent: there is no agent \"%s\" in agents", config->default_agent);
+			"%s: there is no agent \"%s\" in agents", key, name);
 }
 
 static void section_read(
@@ -159,7 +160,8 @@ static void section_read(
 	kt_settings_read(reading, settings, ROWS_LEN, section, config);
 	kt_settings_refuse_unknown(reading, settings, SETTINGS_LEN, section, "kitty");
 	agents_read(reading, kt_yaml_find(section, "agents"), config);
-	default_agent_check(reading, section, config);
+	agent_known_check(reading, section, config, "default_agent", config->default_agent);
+	agent_known_check(reading, section, config, "review", config->review);
 	kt_sinks_read(reading, kt_yaml_find(section, "sinks"), config);
 }
 

@@ -47,6 +47,9 @@ struct kt_config {
 	long agent_grace_ms;
 	size_t lane_commit_max_bytes; /* size of uncommitted files that kitty commits for an agent */
 	bool subtasks_required;	      /* open subtasks block for_review instead of being recorded done */
+	char *review;         /* agent that reviews; NULL: people do */
+	size_t review_rounds; /* at least 1 */
+	bool review_self;     /* reviewer and implementer may be the same */
 	bool sign_bookkeeping;
 	bool has_protected; /* protection.protected_branches is given (an empty list protects nothing) */
 	char **protected_branches; /* NULL-terminated globs */

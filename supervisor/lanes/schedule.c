@@ -51,6 +51,10 @@ static enum kt_schedule_verdict verdict_of(const struct kt_schedule_wp *wp)
 		return is_ours ? KT_NEXT_RESUME : KT_NEXT_WAIT;
 	if (wp->status == KT_STATUS_BLOCKED && wp->may_retry)
 		return KT_NEXT_RETRY;
+	if (wp->review == KT_REVIEW_READY &&
+		(wp->status == KT_STATUS_FOR_REVIEW ||
+			(wp->status == KT_STATUS_IN_REVIEW && is_ours)))
+		return KT_NEXT_REVIEW;
 	return KT_NEXT_WAIT;
 }
 
@@ -68,7 +72,9 @@ struct kt_schedule_step kt_schedule_next(
 	step.verdict = lane->is_busy ? KT_NEXT_BUSY : verdict_of(&wps[step.wp]);
 	if (!kt_schedule_can_start(&step))
 		return step;
-	step.waits_for = dependency_open(wps, step.wp);
+	/* What is written can be reviewed, whatever became of its dependencies. */
+	if (step.verdict != KT_NEXT_REVIEW)
+		step.waits_for = dependency_open(wps, step.wp);
 	if (step.waits_for != step.wp || lane->is_stopped)
 		step.verdict = KT_NEXT_WAIT;
 	return step;
@@ -77,7 +83,16 @@ struct kt_schedule_step kt_schedule_next(
 bool kt_schedule_can_start(const struct kt_schedule_step *step)
 {
 	return step->verdict == KT_NEXT_CLAIM || step->verdict == KT_NEXT_RESUME ||
-	       step->verdict == KT_NEXT_RETRY;
+	       step->verdict == KT_NEXT_RETRY || step->verdict == KT_NEXT_REVIEW;
+}
+
+static const char *needs_of(const struct kt_schedule_wp *wp)
+{
+	if (wp->status == KT_STATUS_FOR_REVIEW && wp->review == KT_REVIEW_OWN_WORK)
+		return "another reviewer than the one who implemented it";
+	if (wp->status == KT_STATUS_FOR_REVIEW && wp->review == KT_REVIEW_GIVEN_UP)
+		return "a review: its reviewer failed";
+	return facts[wp->status].needs == NULL ? "nothing" : facts[wp->status].needs;
 }
 
 char *kt_schedule_describe(const struct kt_schedule_wp *wps, const struct kt_schedule_lane *lane,
@@ -96,8 +111,7 @@ char *kt_schedule_describe(const struct kt_schedule_wp *wps, const struct kt_sch
 	if (lane->is_stopped && (wp->status == KT_STATUS_PLANNED || wp->holder == KT_HOLDER_LAUNCH))
 		return kt_format("%s is %s and waits for the next launch: its lane was stopped",
 			wp->id, wp->status_name);
-	return kt_format("%s is %s and waits for %s", wp->id, wp->status_name,
-		facts[wp->status].needs == NULL ? "nothing" : facts[wp->status].needs);
+	return kt_format("%s is %s and waits for %s", wp->id, wp->status_name, needs_of(wp));
 }
 
 size_t kt_pool_used(const struct kt_pool *pool)
@@ -123,16 +137,26 @@ bool kt_pool_take(struct kt_pool *pool, const char *preferred, size_t *agent)
 	if (pool->max_parallel != 0 && kt_pool_used(pool) >= pool->max_parallel)
 		return false;
 	for (size_t i = 0; preferred != NULL && i < pool->len; i++)
-		if (strcmp(pool->agents[i].name, preferred) == 0)
+		if (!pool->agents[i].is_reviewer && strcmp(pool->agents[i].name, preferred) == 0)
 			return agent_take(pool, i, agent);
 	for (size_t i = 0; i < pool->len; i++) {
 		size_t index = (pool->next + i) % pool->len;
 
-		if (agent_take(pool, index, agent)) {
+		if (!pool->agents[index].is_reviewer && agent_take(pool, index, agent)) {
 			pool->next = (index + 1) % pool->len;
 			return true;
 		}
 	}
+	return false;
+}
+
+bool kt_pool_take_named(struct kt_pool *pool, const char *name, size_t *agent)
+{
+	if (pool->max_parallel != 0 && kt_pool_used(pool) >= pool->max_parallel)
+		return false;
+	for (size_t i = 0; i < pool->len; i++)
+		if (strcmp(pool->agents[i].name, name) == 0)
+			return agent_take(pool, i, agent);
 	return false;
 }
 
