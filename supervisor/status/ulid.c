@@ -153,7 +153,7 @@ static bool read_offset(const char **text, int64_t *seconds)
 	(void)read_char(text, ":");
 	minutes = **text == '\0' ? 0 : read_digits(text, 2);
 	*seconds = sign * (hours * 3600 + minutes * 60);
-	return hours >= 0 && minutes >= 0;
+	return hours >= 0 && hours < 24 && minutes >= 0 && minutes < 60;
 }
 
 static bool is_in_range(const int64_t part[6])
@@ -161,10 +161,14 @@ static bool is_in_range(const int64_t part[6])
 	static const int smallest[6] = {0, 1, 1, 0, 0, 0};
 	static const int greatest[6] = {9999, 12, 31, 23, 59, 60}; /* leap seconds exist */
 
+	int64_t year = 0, month = 0, day = 0;
+
 	for (int i = 0; i < 6; i++)
 		if (part[i] < smallest[i] || part[i] > greatest[i])
 			return false;
-	return true;
+	/* The 31st of April would come back as another day. */
+	civil_from_days(days_from_civil(part[0], part[1], part[2]), &year, &month, &day);
+	return day == part[2];
 }
 
 bool kt_time_parse(const char *text, int64_t *microseconds)
