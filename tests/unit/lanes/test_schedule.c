@@ -158,7 +158,7 @@ static void handed_over_means_for_review_or_later(void **state)
 
 static void a_lane_takes_the_next_free_agent(void **state)
 {
-	struct kt_pool_agent agents[] = {{"claude", 2, 0}, {"codex", 1, 0}};
+	struct kt_pool_agent agents[] = {{"claude", 2, 0, false}, {"codex", 1, 0, false}};
 	struct kt_pool pool = {agents, 2, 0, 0};
 	size_t taken = 9;
 
@@ -177,7 +177,7 @@ static void a_lane_takes_the_next_free_agent(void **state)
 
 static void work_goes_back_to_the_agent_that_had_it(void **state)
 {
-	struct kt_pool_agent agents[] = {{"claude", 1, 1}, {"codex", 1, 0}};
+	struct kt_pool_agent agents[] = {{"claude", 1, 1, false}, {"codex", 1, 0, false}};
 	struct kt_pool pool = {agents, 2, 0, 0};
 	size_t taken = 9;
 
@@ -189,7 +189,7 @@ static void work_goes_back_to_the_agent_that_had_it(void **state)
 
 static void the_bound_holds_for_the_whole_pool(void **state)
 {
-	struct kt_pool_agent agents[] = {{"claude", 9, 0}, {"codex", 9, 0}};
+	struct kt_pool_agent agents[] = {{"claude", 9, 0, false}, {"codex", 9, 0, false}};
 	struct kt_pool pool = {agents, 2, 0, 2};
 	size_t taken = 0;
 
