@@ -9,6 +9,7 @@
 #include "supervisor/cli/api.h"
 #include "supervisor/cli/submit.h"
 #include "supervisor/git/environment.h"
+#include "supervisor/merge.h"
 #include "supervisor/status/event.h"
 #include "supervisor/transaction/reader.h"
 #include "supervisor/transaction/request.h"
@@ -280,9 +281,53 @@ static enum kt_code preflight_failed(struct kt_api *api, struct kt_error *err, c
 	return kt_error_set(err, KT_E_PREFLIGHT_FAILED, "%s", why);
 }
 
+static enum kt_code submit(
+	struct kt_json *request, struct kt_json **outcome, void *arg, struct kt_error *err)
+{
+	return kt_submit(arg, request, "orchestrator-api", outcome, err);
+}
+
+/* What the merge found in the way, as the contract's list of errors. */
+static void merge_failed(struct kt_api *api, const struct kt_json *report, struct kt_error *err)
+{
+	struct kt_error cause = *err;
+	const struct kt_json *conflict = kt_json_get(report, "conflict");
+
+	(void)preflight_failed(api, err, cause.detail);
+	*err = cause;
+	if (conflict != NULL)
+		kt_json_set(api->data, "conflict", kt_json_copy(conflict));
+}
+
+static enum kt_code merge_run(struct kt_api *api, const char *strategy, struct kt_error *err)
+{
+	/* The contract says that worktrees stay; `kitty mission close` takes them away. */
+	struct kt_merge_options wish = {.repo = api->context.repo,
+		.mission = api->context.mission,
+		.strategy = strategy,
+		.keep_worktrees = true,
+		.submit = submit,
+		.arg = &api->context};
+	struct kt_json *report = NULL;
+	enum kt_code code = kt_merge(&wish, &report, err);
+
+	if (code == KT_E_OK) {
+		kt_json_set_bool(api->data, "merged", true);
+		kt_json_set_string(
+			api->data, "target_branch", api->context.mission->target_branch);
+		kt_json_set_string(api->data, "strategy", strategy);
+		kt_json_set_bool(api->data, "worktree_removed", false);
+	} else {
+		merge_failed(api, report, err);
+	}
+	kt_json_free(report);
+	return code;
+}
+
 static enum kt_code merge_mission(struct kt_api *api, struct kt_error *err)
 {
 	const char *strategy = NULL;
+	const char *target = kt_api_value(api, "target");
 	struct standing s;
 	struct kt_view *view = NULL;
 	enum kt_code code = strategy_check(api, &strategy, err);
@@ -296,9 +341,11 @@ static enum kt_code merge_mission(struct kt_api *api, struct kt_error *err)
 	code = standing_load(api, &s, &view, err);
 	standing_release(&s);
 	kt_view_free(view);
-	if (code == KT_E_OK)
-		code = preflight_failed(api, err, "this build has no merge");
-	return code;
+	if (code != KT_E_OK)
+		return code;
+	if (target != NULL && strcmp(target, api->context.mission->target_branch) != 0)
+		return preflight_failed(api, err, "--target is not the mission's target branch");
+	return merge_run(api, strategy, err);
 }
 
 /* ---- the tables ---- */

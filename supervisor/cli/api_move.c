@@ -13,6 +13,7 @@
 #include "supervisor/cli/submit.h"
 #include "supervisor/cli/write.h"
 #include "supervisor/lane_ops.h"
+#include "supervisor/merge_request.h"
 #include "supervisor/transaction/request.h"
 
 static const struct kt_option transition_options[] = {
@@ -141,6 +142,22 @@ static struct kt_json *request_build(const struct kt_api *api, const struct tran
 	return request;
 }
 
+/* approved -> done integrates the lane: its merge and the row are one commit. */
+static enum kt_code integration_build(
+	const struct transition *t, struct kt_json **request, struct kt_error *err)
+{
+	const struct kt_view *view = t->at.view;
+	struct kt_log_facts facts = {.repo = t->at.context->repo,
+		.mission = t->at.context->mission,
+		.state = view->state,
+		.plan = view->plan,
+		.log = view->log,
+		.log_len = view->log_len};
+	bool is_recorded = false;
+
+	return kt_integration_request(&facts, t->at.wp->id, t->actor, request, &is_recorded, err);
+}
+
 static enum kt_code transition_write(struct kt_api *api, struct transition *t, struct kt_error *err)
 {
 	struct kt_json *request = NULL;
@@ -150,8 +167,12 @@ static enum kt_code transition_write(struct kt_api *api, struct transition *t, s
 		t->at.is_noop = true;
 		return KT_E_OK;
 	}
-	request = request_build(api, t);
-	code = kt_request_check(request, err);
+	if (t->at.from == KT_STATUS_APPROVED && t->to == KT_STATUS_DONE && !t->is_forced)
+		code = integration_build(t, &request, err);
+	else
+		request = request_build(api, t);
+	if (code == KT_E_OK)
+		code = kt_request_check(request, err);
 	if (code == KT_E_OK)
 		code = kt_submit(&api->context, request, "orchestrator-api", &t->outcome, err);
 	if (code == KT_E_WP_ALREADY_CLAIMED)

@@ -190,18 +190,27 @@ main=$(git -C "$REPO" rev-parse main)
 api_fails PREFLIGHT_FAILED merge-mission --mission "$MISSION" --push
 [ "$(json "$OUT" data.errors.#)" -gt 0 ] || fail "no errors named"
 expect_eq "$(git -C "$REPO" rev-parse main)" "$main"
-if kitty help merge >/dev/null 2>&1; then
-	git -C "$REPO" switch -q -c aside
-	api 0 merge-mission --mission "$MISSION"
-	expect_json "$OUT" data.merged true
-	expect_json "$OUT" data.target_branch main
-	expect_json "$OUT" data.strategy merge
-	expect_json "$OUT" data.worktree_removed false
-	for file in src/a/a.c src/WP02/x.c src/WP03/x.c; do
-		git -C "$REPO" cat-file -e "main:$file" || fail "$file is not in main"
-	done
-else
-	api_fails PREFLIGHT_FAILED merge-mission --mission "$MISSION"
-	check_clean
-fi
+api_fails PREFLIGHT_FAILED merge-mission --mission "$MISSION" --target other
+say "done is an integration"
+to 0 WP01 "done" opus
+git -C "$REPO" cat-file -e "$BRANCH:src/a/a.c" || fail "WP01 is not integrated"
+git -C "$REPO" switch -q -c aside
+api 0 merge-mission --mission "$MISSION"
+expect_json "$OUT" data.merged true
+expect_json "$OUT" data.target_branch main
+expect_json "$OUT" data.strategy merge
+expect_json "$OUT" data.worktree_removed false
+for file in src/a/a.c src/WP02/x.c src/WP03/x.c; do
+	git -C "$REPO" cat-file -e "main:$file" || fail "$file is not in main"
+done
+[ -d "$LANE" ] || fail "the worktree is gone although the answer says otherwise"
+api 0 mission-state --mission "$MISSION"
+expect_json "$OUT" data.summary.done 3
+
+say "and afterwards it is closed"
+cd "$REPO" || exit 2
+expect_exit 0 kitty mission close --mission "$MISSION" --json
+one_object "$OUT"
+expect_json "$OUT" remaining 0
+[ -z "$(git for-each-ref "refs/heads/$BRANCH*")" ] || fail "branches remain"
 exit 0
