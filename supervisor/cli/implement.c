@@ -92,6 +92,21 @@ static char *actor_of(const struct kt_implement *implement)
 	return kt_strdup(KT_OPERATOR);
 }
 
+/* An agent is refused its neighbour's work package by the writer; it shall not even get the lane.
+ */
+static enum kt_code own_lane_check(const struct kt_implement *implement, struct kt_error *err)
+{
+	const char *mission = kt_environment_value("SPEC_KITTY_MISSION");
+	const char *lane = kt_environment_value("SPEC_KITTY_LANE");
+
+	if (mission == NULL || lane == NULL || kt_environment_value("SPEC_KITTY_SOCKET") == NULL ||
+		strcmp(mission, implement->context->mission->slug) != 0 ||
+		strcmp(lane, implement->lane->id) == 0)
+		return KT_E_OK;
+	return kt_error_set(err, KT_E_LANE_FOREIGN_WP, "%.40s asked for %s, which is %s's", lane,
+		implement->wp->id, implement->lane->id);
+}
+
 static enum kt_code check(struct kt_implement *implement, struct kt_error *err)
 {
 	const char *wp_id = implement->invocation->arguments[0];
@@ -115,7 +130,8 @@ static enum kt_code check(struct kt_implement *implement, struct kt_error *err)
 	if (implement->lane == NULL)
 		return kt_error_set(err, KT_E_LANE_NOT_FOUND, "%s has no lane", wp_id);
 	implement->actor = actor_of(implement);
-	return holder_check(implement, err);
+	code = own_lane_check(implement, err);
+	return code == KT_E_OK ? holder_check(implement, err) : code;
 }
 
 static bool is_planning(const struct kt_implement *implement)
@@ -226,6 +242,8 @@ static void report_json(
 		kt_json_get_bool(implement->facts, "created", false) ? "created" : "resumed");
 	if (result != NULL)
 		kt_json_set_string(answer, "outcome", result);
+	if (implement->reason != NULL)
+		kt_json_set_string(answer, "reason", implement->reason);
 	kt_json_set(answer, "receipt", kt_json_copy(kt_json_get(claimed, "receipt")));
 	kt_print_json(answer);
 	kt_json_free(answer);
@@ -253,7 +271,9 @@ static int work(struct kt_implement *implement, const struct kt_json *claimed)
 	if (json)
 		report_json(implement, claimed, result);
 	else if (result != NULL)
-		kt_print("[implement] %s is %s\n", implement->wp->id, result);
+		kt_print("[implement] %s is %s%s%s\n", implement->wp->id, result,
+			implement->reason == NULL ? "" : ": ",
+			implement->reason == NULL ? "" : implement->reason);
 out:
 	kt_json_free(outcome);
 	return status;
@@ -291,6 +311,7 @@ static int run(struct kt_invocation *invocation)
 	kt_json_free(implement.facts);
 	kt_json_free(implement.synced);
 	kt_json_free(implement.commits);
+	free(implement.reason);
 	free(implement.actor);
 	free(implement.worktree);
 	kt_view_free(implement.view);

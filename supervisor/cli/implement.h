@@ -24,6 +24,7 @@ struct kt_implement {
 	struct kt_json *facts;   /* of kt_lane_prepare */
 	struct kt_json *synced;  /* of kt_lane_sync; NULL: it did not come to that */
 	bool is_resumed;         /* the claim was there before */
+	char *reason;            /* why it is blocked; NULL: it is not, or nobody said */
 	struct kt_json *commits; /* [{destination_ref, message, outcome, sha, wp_id}] */
 };
 

@@ -153,44 +153,62 @@ static enum kt_code command_run(
 	return code;
 }
 
+/* How the work package stands once the command has ended: it may have moved it itself. */
+struct standing {
+	struct kt_view *view;
+	struct kt_wp_state state;
+	struct kt_json
+		*open; /* subtasks that are not done, {"T001": "done", ...} to record; NULL: none */
+	struct kt_buffer names; /* of them, for people */
+};
+
+static void standing_read(const struct kt_implement *implement, struct standing *out)
+{
+	struct kt_error ignored = KT_ERROR_INIT;
+
+	*out = (struct standing){
+		.state = {.status = KT_STATUS_IN_PROGRESS}, .names = KT_BUFFER_INIT};
+	if (kt_view_load(implement->context->repo, implement->context->mission, &out->view,
+		    &ignored) == KT_E_OK)
+		(void)kt_reducer_wp(out->view->state, implement->wp->id, &out->state);
+	for (char **id = implement->wp->subtasks; id != NULL && *id != NULL; id++) {
+		const char *now =
+			kt_json_get_string(kt_json_get(out->state.entry, "subtasks"), *id);
+
+		if (now != NULL && strcmp(now, kt_status_name(KT_STATUS_DONE)) == 0)
+			continue;
+		if (out->open == NULL)
+			out->open = kt_json_new_object();
+		kt_json_set_string(out->open, *id, kt_status_name(KT_STATUS_DONE));
+		kt_buffer_printf(&out->names, "%s%s", out->names.len == 0 ? "" : ", ", *id);
+	}
+}
+
+static void standing_release(struct standing *standing)
+{
+	kt_json_free(standing->open);
+	kt_buffer_release(&standing->names);
+	kt_view_free(standing->view);
+}
+
 /* for_review, with the open subtasks recorded as done in the same commit. */
-static struct kt_json *finish_request(const struct kt_implement *implement)
+static struct kt_json *finish_request(
+	const struct kt_implement *implement, const struct standing *standing)
 {
 	struct kt_json *request = kt_request_new("implement");
-	struct kt_json *delta = kt_json_new_object();
-	struct kt_json *subtasks = kt_json_new_object();
+	struct kt_json *delta = NULL;
 	struct kt_json *op = NULL;
 
-	for (char **id = implement->wp->subtasks; id != NULL && *id != NULL; id++)
-		kt_json_set_string(subtasks, *id, kt_status_name(KT_STATUS_DONE));
-	if (kt_json_size(subtasks) > 0) {
-		kt_json_set(delta, "subtasks", subtasks);
+	if (standing->open != NULL) {
+		delta = kt_json_new_object();
+		kt_json_set(delta, "subtasks", kt_json_copy(standing->open));
 		(void)kt_request_add_annotation(
 			request, implement->wp->id, implement->actor, delta);
-	} else {
-		kt_json_free(subtasks);
-		kt_json_free(delta);
 	}
 	op = kt_request_add_move(
 		request, implement->wp->id, KT_STATUS_FOR_REVIEW, implement->actor);
 	kt_json_set_bool(op, "if_needed", true);
 	return request;
-}
-
-/* What the command itself moved the WP to while it ran; KT_STATUS_IN_PROGRESS when it did not. */
-static enum kt_status status_now(const struct kt_implement *implement)
-{
-	struct kt_view *view = NULL;
-	struct kt_wp_state state = {0};
-	struct kt_error ignored = KT_ERROR_INIT;
-	enum kt_status status = KT_STATUS_IN_PROGRESS;
-
-	if (kt_view_load(implement->context->repo, implement->context->mission, &view, &ignored) ==
-			KT_E_OK &&
-		kt_reducer_wp(view->state, implement->wp->id, &state))
-		status = state.status;
-	kt_view_free(view);
-	return status;
 }
 
 /* The end as a status: for_review with work, blocked otherwise; *reason is given when blocked. */
@@ -224,12 +242,43 @@ static enum kt_status judge(struct kt_implement *implement, const struct kt_chil
 	return status;
 }
 
-static enum kt_code record(struct kt_implement *implement, enum kt_status judged,
-	const char *reason, struct kt_json **outcome, struct kt_error *err)
+static enum kt_code record(struct kt_implement *implement, enum kt_status *judged,
+	struct standing *standing, struct kt_json **outcome, struct kt_error *err)
 {
-	if (judged == KT_STATUS_FOR_REVIEW)
-		return send(implement, finish_request(implement), outcome, err);
-	return send(implement, move_request(implement, KT_STATUS_BLOCKED, reason), outcome, err);
+	if (*judged == KT_STATUS_FOR_REVIEW && standing->open != NULL &&
+		implement->context->config->subtasks_required) {
+		*judged = KT_STATUS_BLOCKED;
+		implement->reason = kt_format(
+			"agent exited 0 with open subtasks: %s", kt_buffer_text(&standing->names));
+	}
+	if (*judged == KT_STATUS_FOR_REVIEW)
+		return send(implement, finish_request(implement, standing), outcome, err);
+	return send(implement, move_request(implement, KT_STATUS_BLOCKED, implement->reason),
+		outcome, err);
+}
+
+/* What the command wrote holds; else its end says what becomes of the work package. */
+static enum kt_code conclude(struct kt_implement *implement, enum kt_status judged,
+	const char **result, struct kt_json **outcome, struct kt_error *err)
+{
+	struct standing standing;
+	enum kt_code code = KT_E_OK;
+
+	standing_read(implement, &standing);
+	if (standing.state.status == KT_STATUS_IN_PROGRESS) {
+		code = record(implement, &judged, &standing, outcome, err);
+	} else {
+		judged = standing.state.status;
+		free(implement->reason);
+		implement->reason =
+			judged == KT_STATUS_BLOCKED && standing.state.last_reason != NULL
+				? kt_strdup(standing.state.last_reason)
+				: NULL;
+	}
+	if (code == KT_E_OK)
+		*result = kt_status_name(judged);
+	standing_release(&standing);
+	return code;
 }
 
 enum kt_code kt_implement_run(struct kt_implement *implement, const char **result,
@@ -242,9 +291,7 @@ enum kt_code kt_implement_run(struct kt_implement *implement, const char **resul
 	 * counts. */
 	const char *since =
 		implement->is_resumed ? tip.text : kt_json_get_string(implement->facts, "head");
-	char *reason = NULL;
 	enum kt_status judged = KT_STATUS_BLOCKED;
-	enum kt_status now = KT_STATUS_NONE;
 	enum kt_code code = kt_context_config(implement->context, err);
 
 	if (code == KT_E_OK)
@@ -253,16 +300,9 @@ enum kt_code kt_implement_run(struct kt_implement *implement, const char **resul
 	if (code != KT_E_OK)
 		return code;
 	if (command_run(implement, &ended, &spawn_error) == KT_E_OK)
-		judged = judge(implement, &ended, since, &reason);
+		judged = judge(implement, &ended, since, &implement->reason);
 	else
-		reason = kt_format("%s: %s", kt_error_text(spawn_error.code), spawn_error.detail);
-	now = status_now(implement);
-	if (now == KT_STATUS_IN_PROGRESS) {
-		code = record(implement, judged, reason, outcome, err);
-		now = judged;
-	}
-	if (code == KT_E_OK)
-		*result = kt_status_name(now);
-	free(reason);
-	return code;
+		implement->reason =
+			kt_format("%s: %s", kt_error_text(spawn_error.code), spawn_error.detail);
+	return conclude(implement, judged, result, outcome, err);
 }

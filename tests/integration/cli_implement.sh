@@ -82,11 +82,13 @@ say "a command that fails: blocked with the reason, the files untouched"
 expect_exit 1 kitty implement WP02 --agent opencode -- sh -c 'mkdir -p src/b && echo half >src/b/half.c; exit 3'
 [ -f "$REPO/.worktrees/$MISSION-lane-b/src/b/half.c" ] || fail "the command's file is gone"
 tail -n 1 "$LOG" | grep -q '"reason": "exit status 3".*"to_lane": "blocked"' || fail "no reason in the log"
+grep -qx '\[implement\] WP02 is blocked: exit status 3' "$OUT" || fail "the reason is not said"
 
 say "a command without work: blocked; with --json one object and the command's output on standard error"
 expect_exit 1 kitty implement WP04 --agent claude --json -- sh -c 'echo noise'
 one_object "$OUT"
 expect_json "$OUT" outcome blocked
+expect_json "$OUT" reason "agent exited 0 without work"
 grep -qx noise "$ERR" || fail "the command's output is lost"
 tail -n 1 "$LOG" | grep -q 'without work' || fail "no reason in the log"
 
@@ -94,6 +96,21 @@ say "a command that cannot be run"
 expect_exit 1 kitty implement WP05 --agent claude -- /no/such/program
 tail -n 1 "$LOG" | grep -q 'SPAWN_FAILED' || fail "no reason in the log"
 check_clean
+
+say "open subtasks block where the configuration wants them done; those that are done are not recorded again"
+expect_exit 0 kitty agent status emit WP04 --to in_progress --actor claude
+sed 's/subtasks: record/subtasks: require/' .kittify/config.yaml >"$BOX/config" && cp .kittify/config.yaml "$BOX/config.before" && cp "$BOX/config" .kittify/config.yaml
+expect_exit 1 kitty implement WP04 --agent claude -- sh -c 'mkdir -p src/d && echo d >src/d/d.c && kitty agent tasks mark-status T001 --wp WP04 --status done'
+grep -q '^\[implement\] WP04 is blocked: agent exited 0 with open subtasks: T002$' "$OUT" || fail "the open subtask is not named"
+cp "$BOX/config.before" .kittify/config.yaml
+expect_exit 0 kitty agent status emit WP04 --to in_progress --actor claude
+expect_exit 0 kitty implement WP04 --agent claude -- sh -c 'echo more >>src/d/d.c'
+tail -n 2 "$LOG" | grep -q '"subtasks": {"T002": "done"}' || fail "what was done is recorded again"
+
+say "an agent does not get its neighbour's lane"
+SPEC_KITTY_MISSION=$MISSION SPEC_KITTY_LANE=lane-a SPEC_KITTY_SOCKET=/nowhere expect_exit 4 kitty implement WP03 --agent claude --json
+expect_json "$OUT" error.code LANE_FOREIGN_WP
+[ ! -e "$REPO/.worktrees/$MISSION-lane-c" ] || fail "a lane was made for an agent of another one"
 
 say "the primary checkout is as before"
 expect_eq "$(git rev-parse HEAD)" "$head_before"
