@@ -76,6 +76,9 @@ static void a_missing_file_means_the_defaults(void **state)
 	assert_int_equal(config->lane_commit_max_bytes, 10U << 20);
 	assert_false(config->subtasks_required);
 	assert_false(config->sign_bookkeeping);
+	assert_null(config->review);
+	assert_int_equal(config->review_rounds, 3);
+	assert_false(config->review_self);
 	assert_false(config->has_protected);
 	assert_null(config->protected_branches[0]);
 	kt_config_free(config);
@@ -98,6 +101,9 @@ static void every_setting_is_read(void **state)
 		     "  lane_commit_max: 512KiB\n"
 		     "  subtasks: require\n"
 		     "  sign: true\n"
+		     "  review: claude\n"
+		     "  review_rounds: 5\n"
+		     "  review_self: true\n"
 		     "protection:\n"
 		     "  protected_branches: [main, 'release/*']\n");
 	const struct kt_agent *agent = kt_config_find_agent(config, "claude");
@@ -122,6 +128,9 @@ static void every_setting_is_read(void **state)
 	assert_int_equal(config->lane_commit_max_bytes, 512U << 10);
 	assert_true(config->subtasks_required);
 	assert_true(config->sign_bookkeeping);
+	assert_string_equal(config->review, "claude");
+	assert_int_equal(config->review_rounds, 5);
+	assert_true(config->review_self);
 	assert_true(config->has_protected);
 	assert_string_equal(config->protected_branches[1], "release/*");
 	kt_config_free(config);
@@ -182,7 +191,10 @@ static void all_problems_are_told_at_once(void **state)
 		  "  subtasks: perhaps\n"
 		  "  sign: 'true'\n"
 		  "  colour: red\n"
-		  "  lane_commit_max: 10 parsecs\n",
+		  "  lane_commit_max: 10 parsecs\n"
+		  "  review: no-one\n"
+		  "  review_rounds: 0\n"
+		  "  review_self: perhaps\n",
 		":3:5: \"Bad Name\" is no name", ":4:30: prompt: \"mail\"",
 		":4:45: timeout: a time", ":4:58: capacity: \"0\" is out of bounds",
 		":4:8: the command of the agent \"a\" is empty",
@@ -193,7 +205,10 @@ static void all_problems_are_told_at_once(void **state)
 		":10:17: max_parallel: a whole number",
 		":11:17: hook_timeout: \"2h\" is out of bounds", ":12:13: subtasks: \"perhaps\"",
 		":13:9: sign: true or false", ":14:3: unknown key \"colour\" in kitty",
-		":15:20: lane_commit_max: a size");
+		":15:20: lane_commit_max: a size",
+		":16:11: review: there is no agent \"no-one\" in agents",
+		":17:18: review_rounds: \"0\" is out of bounds",
+		":18:16: review_self: true or false");
 }
 
 static void bad_yaml_is_told_with_line_and_column(void **state)

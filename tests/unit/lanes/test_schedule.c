@@ -199,6 +199,78 @@ static void the_bound_holds_for_the_whole_pool(void **state)
 	assert_false(kt_pool_take(&pool, NULL, &taken));
 }
 
+static void a_review_starts_when_the_launch_has_a_reviewer(void **state)
+{
+	(void)state;
+	set(FIRST, KT_STATUS_FOR_REVIEW, "for_review");
+	expect_next(KT_NEXT_WAIT, FIRST);
+	wps[FIRST].review = KT_REVIEW_READY;
+	expect_next(KT_NEXT_REVIEW, FIRST);
+	lane.is_stopped = true;
+	expect_next(KT_NEXT_WAIT, FIRST);
+	lane.is_stopped = false;
+	lane.is_busy = true;
+	expect_next(KT_NEXT_BUSY, FIRST);
+}
+
+static void a_review_waits_for_no_dependency(void **state)
+{
+	(void)state;
+	wps[FIRST].dependencies = on_other;
+	wps[FIRST].dependencies_len = 1;
+	set(FIRST, KT_STATUS_FOR_REVIEW, "for_review");
+	set(OTHER, KT_STATUS_BLOCKED, "blocked");
+	wps[FIRST].review = KT_REVIEW_READY;
+	expect_next(KT_NEXT_REVIEW, FIRST);
+}
+
+static void only_a_review_of_a_launch_is_taken_up_again(void **state)
+{
+	(void)state;
+	set(FIRST, KT_STATUS_IN_REVIEW, "in_review");
+	wps[FIRST].review = KT_REVIEW_READY;
+	wps[FIRST].holder = KT_HOLDER_OTHER;
+	expect_next(KT_NEXT_WAIT, FIRST);
+	expect_text("WP01 is in_review and waits for its reviewer");
+	wps[FIRST].holder = KT_HOLDER_LAUNCH;
+	expect_next(KT_NEXT_REVIEW, FIRST);
+}
+
+static void why_nobody_reviews_is_said(void **state)
+{
+	(void)state;
+	set(FIRST, KT_STATUS_FOR_REVIEW, "for_review");
+	expect_text("WP01 is for_review and waits for a review");
+	wps[FIRST].review = KT_REVIEW_OWN_WORK;
+	expect_next(KT_NEXT_WAIT, FIRST);
+	expect_text("WP01 is for_review and waits for another reviewer than the one who "
+		    "implemented it");
+	wps[FIRST].review = KT_REVIEW_GIVEN_UP;
+	expect_next(KT_NEXT_WAIT, FIRST);
+	expect_text("WP01 is for_review and waits for a review: its reviewer failed");
+}
+
+static void a_reviewer_implements_nothing_and_counts_for_the_bound(void **state)
+{
+	struct kt_pool_agent agents[] = {{"claude", 9, 0, false}, {"critic", 1, 0, true}};
+	struct kt_pool pool = {agents, 2, 0, 3};
+	size_t taken = 9;
+
+	(void)state;
+	assert_true(kt_pool_take(&pool, "critic", &taken));
+	assert_int_equal(taken, 0);
+	assert_true(kt_pool_take_named(&pool, "critic", &taken));
+	assert_int_equal(taken, 1);
+	assert_false(kt_pool_take_named(&pool, "critic", &taken));
+	assert_false(kt_pool_take_named(&pool, "nobody", &taken));
+	assert_true(kt_pool_take(&pool, NULL, &taken));
+	assert_int_equal(taken, 0);
+	kt_pool_give_back(&pool, 1);
+	assert_true(kt_pool_take(&pool, NULL, &taken));
+	assert_int_equal(taken, 0);
+	assert_false(kt_pool_take_named(&pool, "critic", &taken));
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup(name, board_set)
@@ -216,6 +288,11 @@ int main(void)
 		TEST(a_lane_takes_the_next_free_agent),
 		TEST(work_goes_back_to_the_agent_that_had_it),
 		TEST(the_bound_holds_for_the_whole_pool),
+		TEST(a_review_starts_when_the_launch_has_a_reviewer),
+		TEST(a_review_waits_for_no_dependency),
+		TEST(only_a_review_of_a_launch_is_taken_up_again),
+		TEST(why_nobody_reviews_is_said),
+		TEST(a_reviewer_implements_nothing_and_counts_for_the_bound),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
