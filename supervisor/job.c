@@ -18,8 +18,8 @@
 #include "supervisor/supervisor_private.h"
 #include "supervisor/transaction/request.h"
 
-static const char *const phase_names[] = {"none", "claiming", "inspecting", "beginning", "starting",
-	"running", "committing", "recording"};
+static const char *const phase_names[] = {"none", "syncing", "claiming", "inspecting", "beginning",
+	"starting", "running", "committing", "recording"};
 
 const char *kt_job_phase_name(enum kt_job_phase phase)
 {
@@ -252,6 +252,33 @@ static void on_claimed(const struct kt_json *outcome, void *arg)
 		kt_job_request_failed(run, "the claim was refused", &err);
 }
 
+/* The lane holds what the work package builds on: now it is claimed. */
+static void on_synced(const struct kt_json *facts, const struct kt_error *err, void *arg)
+{
+	struct kt_lane_run *run = kt_job_call_take(arg, KT_JOB_SYNC);
+
+	(void)facts;
+	if (run == NULL || kt_job_is_called_off(run))
+		return;
+	if (err != NULL) {
+		kt_job_trouble(run, "the lane cannot be brought up to date", err);
+		return;
+	}
+	run->job.phase = KT_JOB_CLAIM;
+	kt_sup_submit(run->supervisor, move_request(run, KT_STATUS_PLANNED, KT_STATUS_CLAIMED),
+		NULL, on_claimed, kt_job_call_new(run));
+}
+
+void kt_job_sync(struct kt_lane_run *run, const char *point, kt_helper_cb done)
+{
+	const char *args[] = {"lane-sync", "--mission", run->supervisor->launch->mission->slug,
+		"--lane", run->id, "--wp", run->job.wp_id, "--point", point, NULL};
+
+	run->job.phase = KT_JOB_SYNC;
+	kt_helper_start(
+		&run->supervisor->helpers, args, KT_GIT_TIMEOUT_MS, done, kt_job_call_new(run));
+}
+
 /* One more than the logs that are there: attempts are counted over all launches. */
 long kt_job_attempt_next(const struct kt_lane_run *run, const char *name)
 {
@@ -275,14 +302,10 @@ long kt_job_attempt_next(const struct kt_lane_run *run, const char *name)
 	return last + 1;
 }
 
-static char *history_text(
+/* How the attempt before ended; NULL: this is the first. Gives. */
+static char *ending_text(
 	const struct kt_lane_run *run, const struct kt_wp_state *state, bool has_lease)
 {
-	char *feedback = kt_review_feedback(run->supervisor, run->job.wp_id);
-
-	if (feedback != NULL && run->job.verdict != KT_NEXT_RETRY && !has_lease)
-		return feedback;
-	free(feedback);
 	if (run->job.verdict == KT_NEXT_RETRY)
 		return kt_format("The attempt before ended blocked: %s.",
 			state->last_reason == NULL ? "no reason was given" : state->last_reason);
@@ -293,6 +316,23 @@ static char *history_text(
 		return kt_format("The work package was given back: %s.",
 			state->last_reason == NULL ? "no reason was given" : state->last_reason);
 	return NULL;
+}
+
+/* That, and what the last review asked for. */
+static char *history_text(
+	const struct kt_lane_run *run, const struct kt_wp_state *state, bool has_lease)
+{
+	char *ending = ending_text(run, state, has_lease);
+	char *feedback = kt_review_feedback(run->supervisor, run->job.wp_id);
+	char *both = NULL;
+
+	if (feedback == NULL)
+		return ending;
+	both = kt_format(
+		"%s%s%s", ending == NULL ? "" : ending, ending == NULL ? "" : "\n\n", feedback);
+	free(ending);
+	free(feedback);
+	return both;
 }
 
 static char *actor_make(const struct kt_lane_run *run, const struct kt_wp_state *state)
@@ -338,7 +378,5 @@ void kt_job_start(struct kt_lane_run *run, const struct kt_schedule_step *step, 
 		inspect(run);
 		return;
 	}
-	job->phase = KT_JOB_CLAIM;
-	kt_sup_submit(run->supervisor, move_request(run, KT_STATUS_PLANNED, KT_STATUS_CLAIMED),
-		NULL, on_claimed, kt_job_call_new(run));
+	kt_job_sync(run, "claim", on_synced);
 }

@@ -327,6 +327,40 @@ static void on_begun(const struct kt_json *outcome, void *arg)
 	kt_job_request_failed(run, "the review could not be recorded", &err);
 }
 
+/* Did the lane get commits since the review that is taken up again began? Gives the reason. */
+static char *moved_since(const struct kt_lane_run *run)
+{
+	struct kt_lease lease = {0};
+	char *reason = NULL;
+
+	if (kt_lease_read(run->supervisor->launch->mission, run->job.wp_id, &lease) &&
+		lease.is_review && strcmp(lease.since_head, run->job.since) != 0)
+		reason = kt_format("the lane moved from %s to %s while it was in review",
+			lease.since_head, run->job.since);
+	kt_lease_release(&lease);
+	return reason;
+}
+
+/* In review by a launch that died: by the same reviewer it goes on without a second row. */
+static void take_up(struct kt_lane_run *run, const char *reviewer)
+{
+	struct kt_error err = KT_ERROR_INIT;
+	char *reason = NULL;
+
+	if (!is_named(run->job.actor, reviewer)) {
+		reason = kt_format(
+			"reviewer failed: %s was interrupted", reviewer == NULL ? "?" : reviewer);
+		give_back(run, reason);
+	} else if ((reason = moved_since(run)) != NULL) {
+		failed_times(run, reason, KT_REVIEW_FAILURES_MAX);
+	} else if (kt_job_lease_take(run, &err) != KT_E_OK) {
+		kt_job_trouble(run, "the lease could not be written", &err);
+	} else {
+		kt_job_agent_start(run);
+	}
+	free(reason);
+}
+
 static void begin(struct kt_lane_run *run)
 {
 	struct kt_wp_state state = {0};
@@ -334,23 +368,14 @@ static void begin(struct kt_lane_run *run)
 	struct kt_error err = KT_ERROR_INIT;
 	struct kt_json *request = NULL;
 	struct kt_json *op = NULL;
-	char *reason = NULL;
 
 	run->job.phase = KT_JOB_BEGIN;
-	if (status == KT_STATUS_IN_REVIEW && !is_named(run->job.actor, state.actor)) {
-		reason = kt_format("reviewer failed: %s was interrupted",
-			state.actor == NULL ? "?" : state.actor);
-		give_back(run, reason);
-		free(reason);
+	if (status == KT_STATUS_IN_REVIEW) {
+		take_up(run, state.actor);
 		return;
 	}
 	if (kt_job_lease_take(run, &err) != KT_E_OK) {
 		kt_job_trouble(run, "the lease could not be written", &err);
-		return;
-	}
-	/* A launch that died left it in review by the same reviewer: no second row. */
-	if (status == KT_STATUS_IN_REVIEW) {
-		kt_job_agent_start(run);
 		return;
 	}
 	request = move_new(run, KT_STATUS_FOR_REVIEW, KT_STATUS_IN_REVIEW, &op);
@@ -382,6 +407,23 @@ static void on_inspected(const struct kt_json *facts, const struct kt_error *err
 	free(reason);
 }
 
+/* The second sync point: a conflict leaves the work package in for_review and the lane as it was.
+ */
+static void on_synced(const struct kt_json *facts, const struct kt_error *err, void *arg)
+{
+	struct kt_lane_run *run = kt_job_call_take(arg, KT_JOB_SYNC);
+
+	(void)facts;
+	if (run == NULL || kt_job_is_called_off(run))
+		return;
+	if (err != NULL) {
+		kt_job_trouble(run, "the lane cannot be brought up to date for the review", err);
+		return;
+	}
+	run->job.phase = KT_JOB_INSPECT;
+	look(run, on_inspected);
+}
+
 void kt_review_start(struct kt_lane_run *run, const char *wp_id, size_t agent)
 {
 	struct kt_job *job = &run->job;
@@ -401,6 +443,5 @@ void kt_review_start(struct kt_lane_run *run, const char *wp_id, size_t agent)
 	kt_review_history_release(&history);
 	free(name);
 	kt_lane_run_input(run, KT_LANE_IN_RUN);
-	job->phase = KT_JOB_INSPECT;
-	look(run, on_inspected);
+	kt_job_sync(run, "review", on_synced);
 }

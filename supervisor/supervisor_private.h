@@ -42,6 +42,7 @@ enum {
 /* Where a work package is on its way through a lane. */
 enum kt_job_phase {
 	KT_JOB_NONE,
+	KT_JOB_SYNC,    /* the lane is being brought up to date, before a claim or a review */
 	KT_JOB_CLAIM,   /* planned -> claimed is being committed */
 	KT_JOB_INSPECT, /* the lane is being looked at */
 	KT_JOB_BEGIN,   /* -> in_progress is being committed */
@@ -246,6 +247,8 @@ void kt_job_worker_gone(struct kt_lane_run *run);
 void kt_job_run_answer(struct kt_lane_run *run, const struct kt_frame *frame);
 void kt_job_ended(struct kt_lane_run *run, struct kt_json *body); /* takes body */
 void kt_job_finish(struct kt_lane_run *run); /* gives the agent back; the lane is free */
+/* A sync point (lane_sync.h): point is "claim" or "review"; done gets the lane's call back in phase KT_JOB_SYNC. */
+void kt_job_sync(struct kt_lane_run *run, const char *point, kt_helper_cb done);
 void kt_job_trouble(struct kt_lane_run *run, const char *what, const struct kt_error *err);
 /* Moves the WP to blocked with the reason, whatever its status; then the job is over. */
 void kt_job_block(struct kt_lane_run *run, const char *reason);
