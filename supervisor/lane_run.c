@@ -167,6 +167,8 @@ static void do_give_up(struct kt_lane_run *run)
 
 	(void)event_del(run->timer);
 	kt_lane_run_hold(run, reason);
+	/* A review that was under way has nobody to go on with it. */
+	run->supervisor->looks_for_claims = true;
 	if (wp != NULL && run->job.phase == KT_JOB_NONE) {
 		run->job.serial++;
 		run->job.wp_id = kt_strdup(wp);
@@ -331,6 +333,10 @@ struct kt_json *kt_lane_run_json(const struct kt_lane_run *run)
 	kt_json_set_string(json, "agent", run->job.actor);
 	kt_json_set(json, "agent_pid",
 		is_running ? kt_json_new_int(run->job.agent_pid) : kt_json_new_null());
+	kt_json_set_string(json, "role",
+		run->job.phase == KT_JOB_NONE ? NULL
+		: run->job.is_review          ? "reviewer"
+					      : "implementer");
 	kt_json_set_string(json, "wp", run->job.wp_id);
 	kt_json_set_string(json, "phase",
 		run->job.phase == KT_JOB_NONE ? NULL : kt_job_phase_name(run->job.phase));

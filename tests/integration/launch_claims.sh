@@ -139,6 +139,21 @@ expect_json "$BOX/row" reason "reviewer failed: critic was interrupted"
 row WP01 in_review approved
 expect_json "$BOX/row" actor other
 
+say "nor when the lane moved while nobody watched the reviewer"
+rm "$BOX/verdict"
+make_mission moved "WP01:a/**" "WP02:b/**"
+launch reviewer --lanes a --review critic
+die
+git -C ".worktrees/$MISSION-lane-a" commit -q --allow-empty -m "by the reviewer"
+touch "$BOX/verdict"
+expect_exit 0 kitty launch --lanes a --agent coder --review critic --mission "$MISSION" --json
+expect_eq "$(status_of WP01)" for_review
+row WP01 in_review for_review
+case $(json "$BOX/row" reason) in
+"reviewer failed: the lane moved from "*" while it was in review") ;;
+*) fail "the reason: $(json "$BOX/row" reason)" ;;
+esac
+
 say "a review that was stopped goes on in the next launch"
 rm "$BOX/verdict"
 make_mission stopped "WP01:a/**" "WP02:b/**"
