@@ -160,13 +160,13 @@ static enum kt_code tree_of_files(
 	return code;
 }
 
-static enum kt_code files_commit(const struct kt_repository *repo, const struct kt_mission *mission,
-	const char *worktree, const char *name, const char *tree, bool *is_kept,
-	struct kt_error *err)
+/* On top of HEAD, unless the tree is HEAD's own. *commit stays empty then. */
+static enum kt_code files_commit(const struct kt_mission *mission, const char *worktree,
+	const char *tree, struct kt_buffer *commit, struct kt_error *err)
 {
 	static const char *const head_args[] = {"rev-parse", "HEAD^{commit}", "HEAD^{tree}", NULL};
-	struct kt_buffer head = KT_BUFFER_INIT, commit = KT_BUFFER_INIT;
-	char *message = kt_format("Uncommitted files of %s in %s", name, mission->slug);
+	struct kt_buffer head = KT_BUFFER_INIT;
+	char *message = kt_format("Uncommitted files of %s", mission->slug);
 	enum kt_code code = kt_trash_git(worktree, head_args, NULL, &head, err);
 
 	if (code == KT_E_OK && head.len != 81)
@@ -174,14 +174,10 @@ static enum kt_code files_commit(const struct kt_repository *repo, const struct 
 	if (code == KT_E_OK && strcmp(kt_buffer_text(&head) + 41, tree) != 0) {
 		char *parent = kt_strndup(kt_buffer_text(&head), 40);
 
-		code = commit_new(worktree, tree, parent, message, &commit, err);
-		if (code == KT_E_OK)
-			code = kt_trash_keep(repo, mission, name, kt_buffer_text(&commit), err);
-		*is_kept = code == KT_E_OK;
+		code = commit_new(worktree, tree, parent, message, commit, err);
 		free(parent);
 	}
 	kt_buffer_release(&head);
-	kt_buffer_release(&commit);
 	free(message);
 	return code;
 }
@@ -190,7 +186,7 @@ enum kt_code kt_trash_files(const struct kt_repository *repo, const struct kt_mi
 	const char *worktree, const char *name, bool *is_kept, struct kt_error *err)
 {
 	char *index = kt_format("%s/trash-%ld.index", mission->run_dir, (long)getpid());
-	struct kt_buffer tree = KT_BUFFER_INIT;
+	struct kt_buffer tree = KT_BUFFER_INIT, commit = KT_BUFFER_INIT;
 	enum kt_code code = kt_folder_make(mission->run_dir, 0700, err);
 
 	*is_kept = false;
@@ -199,10 +195,14 @@ enum kt_code kt_trash_files(const struct kt_repository *repo, const struct kt_mi
 	if (code == KT_E_OK)
 		code = tree_of_files(worktree, index, &tree, err);
 	if (code == KT_E_OK)
-		code = files_commit(
-			repo, mission, worktree, name, kt_buffer_text(&tree), is_kept, err);
+		code = files_commit(mission, worktree, kt_buffer_text(&tree), &commit, err);
+	if (code == KT_E_OK && commit.len > 0) {
+		code = kt_trash_keep(repo, mission, name, kt_buffer_text(&commit), err);
+		*is_kept = code == KT_E_OK;
+	}
 	(void)unlink(index);
 	kt_buffer_release(&tree);
+	kt_buffer_release(&commit);
 	free(index);
 	return code;
 }

@@ -28,17 +28,17 @@ static enum kt_code shape_check(
 	const char *second = kt_invocation_nth(invocation, "to-branch", 1);
 
 	wish->destination = first;
-	if (first != NULL && strncmp(first, "refs/heads/", 11) == 0)
-		return kt_error_set(err, KT_E_SAFE_COMMIT_DESTINATION_REF_SHAPE, "%s", first);
-	if (second != NULL && strcmp(first, second) != 0)
-		return kt_error_set(err, KT_E_SAFE_COMMIT_DESTINATION_REF_SHAPE,
-			"two destinations: %s and %s", first, second);
 	if (first == NULL || first[0] == '\0') {
 		(void)kt_error_set(
 			err, KT_E_SAFE_COMMIT_EMPTY_CHANGESET, "no destination is given");
 		kt_error_next(err, "name the branch with --to-branch BRANCH");
 		return KT_E_SAFE_COMMIT_EMPTY_CHANGESET;
 	}
+	if (strncmp(first, "refs/heads/", 11) == 0)
+		return kt_error_set(err, KT_E_SAFE_COMMIT_DESTINATION_REF_SHAPE, "%s", first);
+	if (second != NULL && strcmp(first, second) != 0)
+		return kt_error_set(err, KT_E_SAFE_COMMIT_DESTINATION_REF_SHAPE,
+			"two destinations: %s and %s", first, second);
 	if (invocation->arguments_len == 0)
 		return kt_error_set(err, KT_E_SAFE_COMMIT_EMPTY_CHANGESET, "no files are given");
 	return KT_E_OK;

@@ -48,32 +48,39 @@ static void path_add(struct kt_safe_commit *wish, const char *path)
 		kt_json_append(wish->paths, kt_json_new_string(path));
 }
 
+/* Drops the last component; false: there is none, the path leads out. */
+static bool component_drop(struct kt_buffer *path)
+{
+	const char *slash = path->len == 0 ? NULL : strrchr(kt_buffer_text(path), '/');
+
+	if (path->len == 0)
+		return false;
+	path->len = slash == NULL ? 0 : (size_t)(slash - path->data);
+	path->data[path->len] = '\0';
+	return true;
+}
+
 /* Lexical: "a/./b/../c" becomes "a/c". NULL: it leads out. Gives. */
 static char *path_normal(const char *path)
 {
 	struct kt_buffer out = KT_BUFFER_INIT;
+	bool is_inside = true;
 
-	while (*path != '\0') {
+	while (*path != '\0' && is_inside) {
 		size_t len = strcspn(path, "/");
-		const char *last = NULL;
+		bool is_here = len == 0 || (len == 1 && path[0] == '.');
 
-		if (len == 2 && strncmp(path, "..", 2) == 0) {
-			last = out.len == 0 ? NULL : strrchr(kt_buffer_text(&out), '/');
-			if (out.len == 0) {
-				kt_buffer_release(&out);
-				return NULL;
-			}
-			out.len = last == NULL ? 0 : (size_t)(last - out.data);
-			out.data[out.len] = '\0';
-		} else if (len > 0 && !(len == 1 && path[0] == '.')) {
-			if (out.len > 0)
-				kt_buffer_putc(&out, '/');
-			kt_buffer_append(&out, path, len);
-		}
+		if (len == 2 && strncmp(path, "..", 2) == 0)
+			is_inside = component_drop(&out);
+		else if (!is_here)
+			kt_buffer_printf(&out, "%s%.*s", out.len > 0 ? "/" : "", (int)len, path);
 		path += len;
 		path += *path == '/';
 	}
-	return kt_buffer_take(&out);
+	if (is_inside)
+		return kt_buffer_take(&out);
+	kt_buffer_release(&out);
+	return NULL;
 }
 
 /* As given, from the current folder, to relative to the worktree's top; NULL: outside. Gives. */

@@ -260,6 +260,48 @@ static void durations_and_sizes_need_their_unit(void **state)
 	assert_false(kt_bytes_parse("10mib", &value));
 }
 
+static void sinks_are_read_with_their_defaults(void **state)
+{
+	struct kt_config *config =
+		good("kitty:\n"
+		     "  sinks:\n"
+		     "    - {name: chat, kind: command, command: [./notify, -x]}\n"
+		     "    - name: journal\n"
+		     "      kind: file\n"
+		     "      path: out/events.jsonl\n"
+		     "      timeout: 3s\n"
+		     "      retries: 0\n");
+
+	(void)state;
+	assert_int_equal(config->sinks_len, 2);
+	assert_string_equal(config->sinks[0].name, "chat");
+	assert_false(config->sinks[0].is_file);
+	assert_string_equal(config->sinks[0].argv[1], "-x");
+	assert_int_equal(config->sinks[0].timeout_ms, 10000);
+	assert_int_equal(config->sinks[0].retries, 2);
+	assert_true(config->sinks[1].is_file);
+	assert_string_equal(config->sinks[1].path, "out/events.jsonl");
+	assert_int_equal(config->sinks[1].timeout_ms, 3000);
+	assert_int_equal(config->sinks[1].retries, 0);
+	kt_config_free(config);
+}
+
+static void sinks_that_cannot_work_are_told(void **state)
+{
+	(void)state;
+	COMPLAINS("kitty:\n  sinks: {a: b}\n", ":2:10: sinks: a list of at most");
+	COMPLAINS("kitty:\n  sinks:\n  - {kind: command, command: [x]}\n", "a sink has no name");
+	COMPLAINS("kitty:\n  sinks:\n  - {name: a}\n", "has no command");
+	COMPLAINS("kitty:\n  sinks:\n  - {name: a, command: []}\n", "has no command");
+	COMPLAINS("kitty:\n  sinks:\n  - {name: a, kind: file}\n", "has no path");
+	COMPLAINS("kitty:\n  sinks:\n  - {name: a, kind: file, path: x, command: [y]}\n",
+		"`command` does not belong to it");
+	COMPLAINS("kitty:\n  sinks:\n  - {name: a, kind: file, path: x}\n"
+		  "  - {name: a, kind: file, path: y}\n",
+		"another sink's");
+	COMPLAINS("kitty:\n  sinks:\n  - {name: a, kind: file, path: x, retries: 99}\n", "retries");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -272,6 +314,8 @@ int main(void)
 		cmocka_unit_test(bad_yaml_is_told_with_line_and_column),
 		cmocka_unit_test(a_file_that_is_too_large_is_refused),
 		cmocka_unit_test(durations_and_sizes_need_their_unit),
+		cmocka_unit_test(sinks_are_read_with_their_defaults),
+		cmocka_unit_test(sinks_that_cannot_work_are_told),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
