@@ -30,7 +30,8 @@ expect_json "$OUT" conflict.files '["shared.txt"]'
 expect_json "$OUT" conflict.stage lane
 json "$OUT" conflict.theirs.commits.0 | grep -q 'three of b' || fail "the lane's commit is not named"
 json "$OUT" conflict.ours.commits.0 | grep -q 'three of a' || fail "the other side's commit is not named"
-json "$OUT" error.next_step | grep -q "git -C $(lane b) merge $BRANCH" || fail "no way out"
+json "$OUT" error.next_step | grep -q "interactive" || fail "no way out"
+json "$OUT" conflict.resolve.0 | grep -q "git -C $(lane b) merge $BRANCH" || fail "the lane is not named"
 frozen
 expect_exit 5 merge
 grep -q '^conflict: shared.txt$' "$ERR" || fail "the file is not named"
@@ -42,6 +43,7 @@ expect_exit 5 kitty agent tasks move-task WP02 --to "done" --mission "$MISSION" 
 one_object "$OUT"
 expect_json "$OUT" error.code MERGE_CONFLICT
 expect_json "$OUT" conflict.files '["shared.txt"]'
+json "$OUT" error.next_step | grep -q "git -C $(lane b) merge $BRANCH" || fail "no way out"
 expect_eq "$(tip)" "$before"
 check_clean
 

@@ -42,4 +42,16 @@ for point in merge-integrated-one merge-integrated merge-computed merge-drafts-a
 	finished "kill$i"
 	expect_eq "$(git cat-file blob "main:kitty-specs/$MISSION/meta.json" | kitty-json-get mission_number)" "$i"
 done
+
+say "killed at any moment"
+for delay in 0.02 0.05 0.08 0.12 0.16 0.2 0.25 0.3 0.4; do
+	i=$((i + 1))
+	say "killed after $delay s"
+	scene "kill$i"
+	timeout -s KILL "$delay" kitty merge --mission "$MISSION" >"$OUT" 2>"$ERR"
+	# What it had started ends by itself.
+	sleep 0.3
+	expect_exit 0 merge --json
+	finished "kill$i"
+done
 exit 0
