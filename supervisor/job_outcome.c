@@ -181,6 +181,23 @@ static void elsewhere_say(struct kt_lane_run *run, const struct kt_json *facts)
 				"commit %s was made outside the lane's branch", kt_json_string(at));
 }
 
+/* Work that lies elsewhere is named where the next person looks: in the event. */
+static char *workless_tell(const struct kt_json *facts)
+{
+	struct kt_buffer text = KT_BUFFER_INIT;
+	const struct kt_json *list = kt_json_get(facts, "elsewhere");
+	const char *separator = "; commits outside the lane's branch: ";
+
+	kt_buffer_puts(&text, "agent exited 0 without work");
+	for (const struct kt_json *at = kt_json_first(list); at != NULL; at = kt_json_next(at)) {
+		if (kt_json_string(at) == NULL)
+			continue;
+		kt_buffer_printf(&text, "%s%s", separator, kt_json_string(at));
+		separator = ", ";
+	}
+	return kt_buffer_take(&text);
+}
+
 static void on_committed(const struct kt_json *facts, const struct kt_error *err, void *arg)
 {
 	struct kt_lane_run *run = kt_job_call_take(arg, KT_JOB_COMMIT);
@@ -193,10 +210,10 @@ static void on_committed(const struct kt_json *facts, const struct kt_error *err
 			kt_error_summary(err->code), err->detail[0] == '\0' ? "" : ": ",
 			err->detail);
 	else if (!kt_json_get_bool(facts, "has_work", false))
-		reason = kt_strdup("agent exited 0 without work");
+		reason = workless_tell(facts);
 	if (facts != NULL) {
-		kt_sup_record_lane_commit(
-			run->supervisor, run, kt_json_get_string(facts, "committed"));
+		kt_sup_record_lane_commits(
+			run->supervisor, run, kt_json_get(facts, "lane_commits"));
 		elsewhere_say(run, facts);
 	}
 	if (has_moved(run)) {

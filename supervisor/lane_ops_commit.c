@@ -387,6 +387,8 @@ static enum kt_code report(const struct finish *finish, const struct kt_mission 
 	kt_json_set_int(out, "commits", commits);
 	kt_json_set_string(out, "committed", finish->committed);
 	kt_json_set_bool(out, "has_work", commits > 0);
+	kt_json_set(out, "lane_commits",
+		kt_lane_list_commits(finish->place, mission, finish->wish->since));
 	kt_json_set(
 		out, "elsewhere", kt_lane_commits_elsewhere(finish->place, finish->wish->since));
 	kt_lane_record_write(mission, finish->place, NULL, head);

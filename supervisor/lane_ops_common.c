@@ -144,6 +144,45 @@ enum kt_code kt_lane_count_commits(const struct kt_lane_place *place,
 	return code;
 }
 
+/* "<sha>\t<subject>" as a row; the "commit <sha>" lines of rev-list are passed over. */
+static void commit_line_add(char *line, struct kt_json *list)
+{
+	char *tab = strchr(line, '\t');
+	struct kt_json *row = NULL;
+
+	if (tab == NULL)
+		return;
+	*tab = '\0';
+	row = kt_json_new_object();
+	kt_json_set_string(row, "sha", line);
+	kt_json_set_string(row, "message", tab + 1);
+	kt_json_append(list, row);
+}
+
+struct kt_json *kt_lane_list_commits(
+	const struct kt_lane_place *place, const struct kt_mission *mission, const char *since)
+{
+	const char *args[10] = {"rev-list", "--reverse", "--no-merges", "--max-count=100",
+		"--format=%H%x09%s", place->ref, "--not"};
+	size_t len = 7;
+	struct kt_json *list = kt_json_new_array();
+	struct kt_error ignored = KT_ERROR_INIT;
+	char *text = NULL;
+	char *rest = NULL;
+
+	if (since == NULL)
+		return list;
+	args[len++] = since;
+	if (mission->coordination_ref != NULL)
+		args[len++] = mission->coordination_ref;
+	if (kt_lane_git_text(place->worktree, args, &text, NULL, &ignored) == KT_E_OK)
+		for (char *line = strtok_r(text, "\n", &rest); line != NULL;
+			line = strtok_r(NULL, "\n", &rest))
+			commit_line_add(line, list);
+	free(text);
+	return list;
+}
+
 /* ---- record of a lane --------------------------------------------------------------------------
  */
 

@@ -49,6 +49,11 @@ KT_MUST_CHECK enum kt_code kt_lane_revision(
 KT_MUST_CHECK enum kt_code kt_lane_count_commits(const struct kt_lane_place *place,
 	const struct kt_mission *mission, const char *since, long long *out, struct kt_error *err);
 
+/* The same commits as [{sha, message}], oldest first, the newest hundred. Best effort: they only
+ * make the summary better. Gives; never NULL. */
+struct kt_json *kt_lane_list_commits(
+	const struct kt_lane_place *place, const struct kt_mission *mission, const char *since);
+
 /* JSON array of the commits that the lane's reflog says were made on other branches or on a
  * detached HEAD since `since` and that the lane's branch does not hold. Gives; never NULL. */
 struct kt_json *kt_lane_commits_elsewhere(const struct kt_lane_place *place, const char *since);

@@ -226,16 +226,12 @@ void kt_sup_record(struct kt_supervisor *supervisor, const struct kt_json *outco
 	moves_say(supervisor, kt_json_get(outcome, "moves"));
 }
 
-void kt_sup_record_lane_commit(
-	struct kt_supervisor *supervisor, const struct kt_lane_run *run, const char *sha)
+void kt_sup_record_lane_commits(
+	struct kt_supervisor *supervisor, const struct kt_lane_run *run, const struct kt_json *list)
 {
-	char *message = NULL;
-
-	if (sha == NULL)
-		return;
-	message = kt_format("%s: what [%s] left uncommitted", run->job.wp_id, run->job.actor);
-	commit_add(supervisor, message, run->branch, sha, "committed");
-	free(message);
+	for (const struct kt_json *at = kt_json_first(list); at != NULL; at = kt_json_next(at))
+		commit_add(supervisor, kt_json_get_string(at, "message"), run->branch,
+			kt_json_get_string(at, "sha"), "committed");
 }
 
 /* ---- consolidation ---- */

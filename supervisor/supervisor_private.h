@@ -189,8 +189,9 @@ void kt_sup_submit(struct kt_supervisor *supervisor, struct kt_json *request, co
 void kt_sup_writer_drive(struct kt_supervisor *supervisor);
 /* Every outcome passes here, for the summary. */
 void kt_sup_record(struct kt_supervisor *supervisor, const struct kt_json *outcome);
-void kt_sup_record_lane_commit(
-	struct kt_supervisor *supervisor, const struct kt_lane_run *run, const char *sha);
+/* What the agent committed in its lane, and what kitty committed there for it: [{sha, message}]. */
+void kt_sup_record_lane_commits(struct kt_supervisor *supervisor, const struct kt_lane_run *run,
+	const struct kt_json *list);
 void kt_sup_flush(struct kt_supervisor *supervisor); /* rows to watchers */
 void kt_sup_consolidate(struct kt_supervisor *supervisor);
 void kt_sup_consolidate_end(struct kt_supervisor *supervisor);
@@ -247,7 +248,8 @@ void kt_job_worker_gone(struct kt_lane_run *run);
 void kt_job_run_answer(struct kt_lane_run *run, const struct kt_frame *frame);
 void kt_job_ended(struct kt_lane_run *run, struct kt_json *body); /* takes body */
 void kt_job_finish(struct kt_lane_run *run); /* gives the agent back; the lane is free */
-/* A sync point (lane_sync.h): point is "claim" or "review"; done gets the lane's call back in phase KT_JOB_SYNC. */
+/* A sync point (lane_sync.h): point is "claim" or "review"; done gets the lane's call back in phase
+ * KT_JOB_SYNC. */
 void kt_job_sync(struct kt_lane_run *run, const char *point, kt_helper_cb done);
 void kt_job_trouble(struct kt_lane_run *run, const char *what, const struct kt_error *err);
 /* Moves the WP to blocked with the reason, whatever its status; then the job is over. */

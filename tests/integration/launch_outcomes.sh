@@ -3,7 +3,7 @@
 # shellcheck source=tests/support/lib.sh
 . "$KITTY_SOURCE/tests/support/lib.sh"
 sandbox
-make_mission ends "WP01:a/**" "WP02:b/**" "WP03:c/**" "WP04:d/**" "WP05:e/**" "WP06:f/**" "WP07:g/**" "WP08:h/**:WP01"
+make_mission ends "WP01:a/**" "WP02:b/**" "WP03:c/**" "WP04:d/**" "WP05:e/**" "WP06:f/**" "WP07:g/**" "WP08:h/**:WP01" "WP09:i/**" "WP10:j/**"
 cat >"$BOX/agent" <<'AGENT'
 #!/bin/sh
 cat >/dev/null
@@ -15,6 +15,8 @@ WP03-*) kill -9 $$ ;;
 WP04-*) sleep 60 ;;
 WP05-*) mkdir -p e kitty-specs; echo left >e/left.txt; echo no >kitty-specs/no.txt ;;
 WP06-*) git checkout -q --detach; echo x >x; git add x; git commit -q -m away ;;
+WP09-*) git checkout -q -b aside && echo x >x && git add x && git commit -q -m aside && git checkout -q - ;;
+WP10-*) mkdir -p j && echo one >j/one && git add j && git commit -q -m "own words" && echo two >j/two ;;
 WP07-*) kitty agent tasks move-task WP07 --to blocked --reason "I need help" --json >"$BOX/help"; exit 4 ;;
 esac
 AGENT
@@ -27,7 +29,7 @@ kitty:
     worker-bee:
       command: ["$BOX/agent", "first"]
       timeout: 2s
-      capacity: 10
+      capacity: 12
 YAML
 
 say "every end at once"
@@ -38,7 +40,8 @@ cp "$OUT" "$BOX/summary"
 kitty status --json >"$BOX/status"
 reason() { kitty-json-get work_packages <"$BOX/summary" | tr '{' '\n' | sed -n "s/.*\"id\": \"$1\".*\"reason\": \"\{0,1\}\([^\"]*\)\"\{0,1\}}.*/\1/p"; }
 status_of() { kitty-json-get work_packages <"$BOX/summary" | tr '{' '\n' | sed -n "s/.*\"id\": \"$1\".*\"lane\": \"\([^\"]*\)\".*/\1/p"; }
-for wp in WP01 WP02 WP03 WP04 WP06 WP07; do expect_eq "$(status_of $wp)" blocked "$wp"; done
+for wp in WP01 WP02 WP03 WP04 WP06 WP07 WP09; do expect_eq "$(status_of $wp)" blocked "$wp"; done
+expect_eq "$(status_of WP10)" for_review
 expect_eq "$(status_of WP05)" for_review
 expect_eq "$(status_of WP08)" planned
 expect_eq "$(reason WP01)" "agent exited 0 without work"
@@ -46,6 +49,9 @@ expect_eq "$(reason WP02)" "exit status 3"
 expect_eq "$(reason WP03)" "killed by signal 9"
 expect_eq "$(reason WP04)" "timed out after 2s"
 expect_eq "$(reason WP07)" "I need help"
+expect_eq "$(reason WP09)" "agent exited 0 without work; commits outside the lane's branch: $(git rev-parse aside)"
+grep -q '"message": "own words", "branch": "[^"]*", "sha": "[0-9a-f]*", "outcome": "committed"' "$BOX/summary" || fail "the agent's own commit is not in the summary"
+grep -q '"message": "WP10: Work package WP10"' "$BOX/summary" || fail "the commit made for the agent is not in the summary by its message"
 case $(reason WP06) in
 *LANE_HEAD_MISMATCH*) ;;
 *) fail "WP06: $(reason WP06)" ;;
