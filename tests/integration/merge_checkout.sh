@@ -69,13 +69,13 @@ printf 'stashed\n' >>notes.txt && git stash -q
 printf '1\n' >>notes.txt && git add notes.txt && printf '2\n' >>notes.txt
 echo free >free.txt
 echo "own" >"$DRAFTS/own-notes.txt"
-stash=$(git rev-parse stash@{0})
+stash=$(git rev-parse "stash@{0}")
 staged=$(git diff --cached | sha256sum)
 unstaged=$(git diff -- notes.txt | sha256sum)
 expect_exit 0 merge --json
 one_object "$OUT"
 expect_json "$OUT" target.checkout "$REPO"
-expect_eq "$(git rev-parse stash@{0})" "$stash"
+expect_eq "$(git rev-parse "stash@{0}")" "$stash"
 expect_eq "$(git diff --cached | sha256sum)" "$staged" "the staged hunk"
 expect_eq "$(git diff -- notes.txt | sha256sum)" "$unstaged" "the unstaged hunk"
 grep -qx free free.txt || fail "an untracked file is gone"
