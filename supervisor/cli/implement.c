@@ -10,6 +10,7 @@
 #include "ipc/buffer.h"
 #include "supervisor/cli/diagnostics.h"
 #include "supervisor/cli/output.h"
+#include "supervisor/cli/start.h"
 #include "supervisor/cli/submit.h"
 #include "supervisor/cli/write.h"
 #include "supervisor/lane_ops.h"
@@ -36,27 +37,6 @@ void kt_implement_add_commit(struct kt_implement *implement, const struct kt_jso
 	kt_json_append(implement->commits, row);
 }
 
-static enum kt_code dependencies_check(const struct kt_implement *implement, struct kt_error *err)
-{
-	struct kt_buffer open = KT_BUFFER_INIT;
-	enum kt_code code = KT_E_OK;
-
-	for (char **id = implement->wp->dependencies; id != NULL && *id != NULL; id++) {
-		struct kt_wp_state state = {0};
-		bool is_known = kt_reducer_wp(implement->view->state, *id, &state);
-
-		if (!is_known || !kt_status_satisfies_dependency(state.status))
-			kt_buffer_printf(&open, "%s%s is %s", open.len == 0 ? "" : ", ", *id,
-				kt_status_name(is_known ? state.status : KT_STATUS_GENESIS));
-	}
-	if (open.len > 0)
-		code = kt_error_set(err, KT_E_DEPENDENCIES_NOT_SATISFIED,
-			"dependencies_not_satisfied: %s waits for %s", implement->wp->id,
-			kt_buffer_text(&open));
-	kt_buffer_release(&open);
-	return code;
-}
-
 /* Before a lane is made: a claim that cannot succeed should leave nothing behind. The writer checks
  * again. */
 static enum kt_code holder_check(const struct kt_implement *implement, struct kt_error *err)
@@ -68,7 +48,7 @@ static enum kt_code holder_check(const struct kt_implement *implement, struct kt
 		state.status == KT_STATUS_GENESIS)
 		return kt_error_set(err, KT_E_WP_NOT_FINALIZED, "%s", implement->wp->id);
 	if (state.status == KT_STATUS_PLANNED)
-		return dependencies_check(implement, err);
+		return kt_dependencies_check(implement->view, implement->wp, err);
 	if (state.status != KT_STATUS_CLAIMED && state.status != KT_STATUS_IN_PROGRESS)
 		return kt_error_set(err, KT_E_TRANSITION_REJECTED, "%s is %s and cannot be claimed",
 			implement->wp->id, kt_status_name(state.status));

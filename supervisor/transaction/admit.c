@@ -158,11 +158,20 @@ static enum kt_code check_wp(struct admission *a, struct kt_error *err)
 	return KT_E_OK;
 }
 
+/* Names that spec-kitty writes when nobody gave one: such a claim keeps nobody out. */
+static bool is_nobody(const char *actor)
+{
+	return actor == NULL || actor[0] == '\0' || strcmp(actor, "implement-command") == 0 ||
+	       strcmp(actor, "unknown") == 0;
+}
+
 /* Who holds it: the claimer, and whoever moved it to in_progress after it was blocked or sent back.
  */
 static bool is_held_by_another(const struct admission *a)
 {
 	if (a->from != KT_STATUS_CLAIMED && a->from != KT_STATUS_IN_PROGRESS)
+		return false;
+	if (is_nobody(a->wp.actor) && (a->wp.claim_actor == NULL || is_nobody(a->wp.claim_actor)))
 		return false;
 	return a->actor == NULL ||
 	       (!text_equal(a->actor, a->wp.actor) && !text_equal(a->actor, a->wp.claim_actor));

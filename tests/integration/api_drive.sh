@@ -157,6 +157,12 @@ to 0 WP01 approved opus --review-result-json '{"reviewer":"opus","verdict":"appr
 api 0 list-ready --mission "$MISSION"
 expect_json "$OUT" data.ready_work_packages.0.wp_id WP02
 
+say "a claim by nobody in particular keeps nobody out"
+(cd "$REPO" && kitty implement WP03 --agent implement-command --mission "$MISSION") >"$OUT" 2>"$ERR" || fail "implement WP03"
+start 0 WP03 claude
+expect_json "$OUT" data.from_lane claimed
+expect_json "$OUT" data.to_lane in_progress
+
 say "the other work packages"
 for wp in WP02 WP03; do
 	start 0 "$wp" claude
