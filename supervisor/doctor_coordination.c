@@ -168,23 +168,35 @@ static bool files_look(struct kt_doctor *doctor, const char **differs, struct kt
 	return is_found;
 }
 
+/* A change that is not in a status file: those have a finding of their own. NULL: none. */
+static const char *other_change(const struct kt_mission *mission, const struct kt_buffer *changes)
+{
+	for (size_t at = 0; at < changes->len; at += strlen(changes->data + at) + 1)
+		if (strcmp(changes->data + at, mission->log_path) != 0 &&
+			strcmp(changes->data + at, mission->snapshot_path) != 0)
+			return changes->data + at;
+	return NULL;
+}
+
 static void files_check(struct kt_doctor *doctor)
 {
 	const struct kt_mission *mission = doctor->mission;
 	struct kt_buffer changes = KT_BUFFER_INIT;
-	const char *differs = NULL;
+	const char *differs = NULL, *other;
 
 	if (files_look(doctor, &differs, &changes)) {
+		other = other_change(mission, &changes);
 		if (differs != NULL)
 			kt_doctor_add(doctor, KT_FINDING_FILES_DIFFER, differs,
 				"%s/%s is not what %s holds", mission->coord_worktree, differs,
 				mission->coordination_branch);
-		if (differs == NULL || (strcmp(changes.data == NULL ? differs : changes.data,
-						mission->log_path) != 0 &&
-					       changes.len > 0 &&
-					       strcmp(changes.data, mission->snapshot_path) != 0))
+		else if (other == NULL)
+			kt_doctor_add(doctor, KT_FINDING_FILES_DIFFER, mission->log_path,
+				"the index of %s does not hold the committed status files",
+				mission->coord_worktree);
+		if (other != NULL)
 			kt_doctor_add(doctor, KT_FINDING_COORD_DIRTY, mission->coord_worktree,
-				"uncommitted: %s", kt_buffer_text(&changes));
+				"uncommitted: %s", other);
 	}
 	kt_buffer_release(&changes);
 }

@@ -13,7 +13,7 @@
 #include "supervisor/git/environment.h"
 
 #define INFO_MAX (1U << 20)
-#define LEFTOVER_AGE_S (24 * 60 * 60)
+#define LEFTOVER_AGE_S 86400
 
 void kt_doctor_git_version(struct kt_doctor *doctor)
 {

@@ -79,6 +79,26 @@ static enum kt_code desk_git(
 	return code;
 }
 
+/* One path as the parent has it; nothing when it has none. */
+static enum kt_code entry_restore(
+	struct desk *desk, const char *parent, const char *path, struct kt_error *err)
+{
+	const char *const list[] = {"ls-tree", parent, "--", path, NULL};
+	const char *put[] = {"update-index", "--add", "--cacheinfo", NULL, NULL};
+	char *entry = NULL, *info = NULL;
+	enum kt_code code = desk_git(desk, list, &entry, err);
+
+	/* "100644 blob <id>\tpath" */
+	if (code == KT_E_OK && entry != NULL && strlen(entry) > 52) {
+		info = kt_format("100644,%.40s,%s", entry + 12, path);
+		put[3] = info;
+		code = desk_git(desk, put, NULL, err);
+	}
+	free(info);
+	free(entry);
+	return code;
+}
+
 /* What the sparse policy keeps off the disk is not deleted: it stays as the parent has it. */
 static enum kt_code absent_restore(struct desk *desk, const char *parent, struct kt_error *err)
 {
@@ -87,23 +107,9 @@ static enum kt_code absent_restore(struct desk *desk, const char *parent, struct
 
 	for (size_t i = 0; code == KT_E_OK && absent[i] != NULL; i++) {
 		char *path = kt_path_join(desk->folder, absent[i]);
-		const char *list[] = {"ls-tree", parent, "--", absent[i], NULL};
-		char *entry = NULL, *info = NULL;
 
 		if (!kt_file_exists(path))
-			code = desk_git(desk, list, &entry, err);
-		/* "100644 blob <id>\tpath" */
-		if (code == KT_E_OK && entry != NULL && strlen(entry) > 52) {
-			info = kt_format("100644,%.40s,%s", entry + 12, absent[i]);
-			{
-				const char *put[] = {
-					"update-index", "--add", "--cacheinfo", info, NULL};
-
-				code = desk_git(desk, put, NULL, err);
-			}
-		}
-		free(info);
-		free(entry);
+			code = entry_restore(desk, parent, absent[i], err);
 		free(path);
 	}
 	kt_strings_free(absent);
@@ -185,7 +191,8 @@ enum kt_code kt_rescue_folder(const struct kt_mission *mission, const char *lane
 	code = tree_write(&desk, parent, &tree, err);
 	if (code == KT_E_OK && parent != NULL)
 		code = tree_of(&desk, parent, &before, err);
-	if (code == KT_E_OK && strcmp(tree, before == NULL ? empty_tree : before) != 0) {
+	if (code == KT_E_OK && tree != NULL &&
+		strcmp(tree, before == NULL ? empty_tree : before) != 0) {
 		code = commit_make(&desk, lane, tree, parent, &commit, err);
 		if (code == KT_E_OK)
 			code = kt_rescue_commit(mission, lane, commit, ref, err);

@@ -17,6 +17,7 @@ struct row {
 struct rows {
 	struct row *rows;
 	size_t len, capacity;
+	size_t line; /* of the one that was read last */
 	char *max_id;
 	int64_t max_time;
 	size_t late, late_line, unordered, unordered_line;
@@ -99,25 +100,31 @@ static void ids_check(
 	}
 }
 
+static void line_take(
+	struct kt_verify *verify, struct rows *rows, const char *line, size_t len, size_t offset)
+{
+	struct kt_event event = {0};
+	struct kt_error ignored = KT_ERROR_INIT;
+
+	rows->line++;
+	if (kt_event_decode(line, len, &event, &ignored) != KT_E_OK)
+		return;
+	if (event.kind != KT_EVENT_BLANK) {
+		verify->events++;
+		row_take(rows, &event, rows->line, offset);
+	}
+	kt_event_release(&event);
+}
+
 static void rows_read(struct kt_verify *verify, const struct kt_buffer *log, struct rows *rows)
 {
 	const char *bytes = kt_buffer_text(log), *end = bytes + log->len;
-	size_t number = 0;
 
 	for (const char *line = bytes; line < end;) {
 		const char *newline = memchr(line, '\n', (size_t)(end - line));
 		const char *stop = newline == NULL ? end : newline;
-		struct kt_event event = {0};
-		struct kt_error ignored = KT_ERROR_INIT;
 
-		number++;
-		if (kt_event_decode(line, (size_t)(stop - line), &event, &ignored) == KT_E_OK) {
-			if (event.kind != KT_EVENT_BLANK) {
-				verify->events++;
-				row_take(rows, &event, number, (size_t)(line - bytes));
-			}
-			kt_event_release(&event);
-		}
+		line_take(verify, rows, line, (size_t)(stop - line), (size_t)(line - bytes));
 		line = newline == NULL ? end : newline + 1;
 	}
 }

@@ -441,42 +441,70 @@ static enum kt_code dirt_find(
 	return kt_worktree_changes(repair->options->mission->coord_worktree, changes, err);
 }
 
+/* Gone: made again when it was made before; the first write makes it otherwise. */
+static enum kt_code coordination_return(struct repair *repair, struct kt_error *err)
+{
+	const struct kt_mission *mission = repair->options->mission;
+	enum kt_code code = KT_E_OK;
+
+	repair->problem = "it is gone";
+	if (!kt_coordination_was_made(mission))
+		return KT_E_OK;
+	code = acquire(repair, err);
+	if (code == KT_E_OK)
+		did(repair, "made %s again", mission->coord_worktree);
+	return code;
+}
+
+/* On its branch with nothing under way: the writer heals the status files; what is still not the
+ * branch's then is somebody's, and is kept. */
+static enum kt_code coordination_clean(
+	struct repair *repair, const struct kt_worktree_facts *facts, struct kt_error *err)
+{
+	struct kt_buffer changes = KT_BUFFER_INIT;
+	bool was_dirty;
+	enum kt_code code = dirt_find(repair, &changes, err);
+
+	repair->problem = "it is not as the coordination branch is";
+	was_dirty = changes.len > 0;
+	if (code == KT_E_OK)
+		code = coordination_heal(repair, err);
+	if (code == KT_E_OK)
+		code = dirt_find(repair, &changes, err);
+	if (code == KT_E_OK && changes.len > 0)
+		code = coordination_remake(repair, facts, err);
+	else if (code == KT_E_OK && was_dirty)
+		did(repair, "brought its files to the branch");
+	kt_buffer_release(&changes);
+	return code;
+}
+
+static const char *coordination_problem(
+	const struct kt_mission *mission, const struct kt_worktree_facts *facts)
+{
+	if (!facts->is_linked)
+		return "it is no worktree of this repository";
+	if (facts->state[0] != '\0')
+		return "a merge or rebase is under way in it";
+	if (facts->head == NULL || strcmp(facts->head, mission->coordination_ref) != 0)
+		return "it is not on the coordination branch";
+	return NULL;
+}
+
 static enum kt_code coordination_look(struct repair *repair, struct kt_error *err)
 {
 	const struct kt_mission *mission = repair->options->mission;
 	struct kt_worktree_facts facts;
-	struct kt_buffer changes = KT_BUFFER_INIT;
-	bool was_dirty = false;
 	enum kt_code code = KT_E_OK;
 
 	kt_worktree_inspect(repair->options->repo, mission->coord_worktree, &facts);
-	if (!kt_file_exists(mission->coord_worktree)) {
-		repair->problem = "it is gone";
-		if (kt_coordination_was_made(mission)) {
-			code = acquire(repair, err);
-			if (code == KT_E_OK)
-				did(repair, "made %s again", mission->coord_worktree);
-		}
-	} else if (!facts.is_linked || facts.state[0] != '\0' || facts.head == NULL ||
-		   strcmp(facts.head, mission->coordination_ref) != 0) {
-		repair->problem = !facts.is_linked         ? "it is no worktree of this repository"
-				  : facts.state[0] != '\0' ? "a merge or rebase is under way in it"
-							   : "it is not on the coordination branch";
+	repair->problem = coordination_problem(mission, &facts);
+	if (!kt_file_exists(mission->coord_worktree))
+		code = coordination_return(repair, err);
+	else if (repair->problem != NULL)
 		code = coordination_remake(repair, &facts, err);
-	} else {
-		repair->problem = "it is not as the coordination branch is";
-		code = dirt_find(repair, &changes, err);
-		was_dirty = changes.len > 0;
-		if (code == KT_E_OK)
-			code = coordination_heal(repair, err);
-		if (code == KT_E_OK)
-			code = dirt_find(repair, &changes, err);
-		if (code == KT_E_OK && changes.len > 0)
-			code = coordination_remake(repair, &facts, err);
-		else if (code == KT_E_OK && was_dirty)
-			did(repair, "brought its files to the branch");
-	}
-	kt_buffer_release(&changes);
+	else
+		code = coordination_clean(repair, &facts, err);
 	kt_worktree_facts_release(&facts);
 	return code;
 }
