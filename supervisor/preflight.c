@@ -164,16 +164,18 @@ static void content_check(const struct preflight *check)
 
 static enum kt_code judge(const struct kt_buffer *problems, struct kt_error *err)
 {
-	char *joined = NULL;
+	struct kt_buffer joined = KT_BUFFER_INIT;
 
 	if (problems->len == 0)
 		return KT_E_OK;
-	joined = kt_strndup(problems->data, problems->len - 1);
-	for (char *at = joined; *at != '\0'; at++)
-		if (*at == '\n')
-			*at = ';';
-	(void)kt_error_set(err, KT_E_PREFLIGHT_FAILED, "%s", joined);
-	free(joined);
+	for (size_t i = 0; i + 1 < problems->len; i++) {
+		if (problems->data[i] == '\n')
+			kt_buffer_puts(&joined, "; ");
+		else
+			kt_buffer_putc(&joined, problems->data[i]);
+	}
+	(void)kt_error_set(err, KT_E_PREFLIGHT_FAILED, "%s", kt_buffer_text(&joined));
+	kt_buffer_release(&joined);
 	return KT_E_PREFLIGHT_FAILED;
 }
 

@@ -340,6 +340,26 @@ static void wp_summarise(
 	kt_json_append(rows, row);
 }
 
+/* What stands in the lane behind the one that waits. */
+static void queue_summarise(const struct kt_lane_run *run, const struct board *board,
+	const struct kt_schedule_lane *row, size_t first, struct kt_json *waits)
+{
+	bool is_behind = false;
+
+	for (size_t i = 0; i < row->wps_len; i++) {
+		const struct kt_schedule_wp *wp = &board->wps[row->wps[i]];
+		char *text = NULL;
+
+		if (is_behind && wp->status == KT_STATUS_PLANNED) {
+			text = kt_format("%s waits for %s, which stands before it in %s", wp->id,
+				board->wps[first].id, run->id);
+			kt_json_append(waits, kt_json_new_string(text));
+			free(text);
+		}
+		is_behind = is_behind || row->wps[i] == first;
+	}
+}
+
 static void wait_summarise(const struct kt_lane_run *run, const struct board *board,
 	const struct kt_schedule_lane *row, struct kt_json *waits)
 {
@@ -352,8 +372,10 @@ static void wait_summarise(const struct kt_lane_run *run, const struct board *bo
 	text = run->trouble != NULL && step.verdict != KT_NEXT_FINISHED
 		       ? kt_format("%s: %s", run->id, run->trouble)
 		       : kt_schedule_describe(board->wps, &calm, &step);
-	if (text != NULL)
+	if (text != NULL) {
 		kt_json_append(waits, kt_json_new_string(text));
+		queue_summarise(run, board, row, step.wp, waits);
+	}
 	free(text);
 }
 

@@ -3,7 +3,7 @@
 # shellcheck source=tests/support/lib.sh
 . "$KITTY_SOURCE/tests/support/lib.sh"
 sandbox
-make_mission ends "WP01:a/**" "WP02:b/**" "WP03:c/**" "WP04:d/**" "WP05:e/**" "WP06:f/**" "WP07:g/**" "WP08:h/**:WP01" "WP09:i/**" "WP10:j/**"
+make_mission ends "WP01:a/**" "WP02:b/**" "WP03:c/**" "WP04:d/**" "WP05:e/**" "WP06:f/**" "WP07:g/**" "WP08:h/**:WP01" "WP09:i/**" "WP10:j/**" "WP11:a/**:WP01"
 cat >"$BOX/agent" <<'AGENT'
 #!/bin/sh
 cat >/dev/null
@@ -56,6 +56,7 @@ case $(reason WP06) in
 *LANE_HEAD_MISMATCH*) ;;
 *) fail "WP06: $(reason WP06)" ;;
 esac
+grep -q "WP11 waits for WP01, which stands before it in lane-a" "$BOX/summary" || fail "what stands behind is not told"
 grep -q "WP08 waits for WP01" "$BOX/summary" || fail "who waits for whom is not said"
 
 say "files of a failed agent stay"

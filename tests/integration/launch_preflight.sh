@@ -33,7 +33,7 @@ expect_exit 3 kitty launch --lanes a --agent three
 expect_exit 4 kitty launch --lanes a --agent one --agent two --json
 expect_json "$OUT" error.code PREFLIGHT_FAILED
 grep -q no-such-program-one "$OUT" || fail "one is not named"
-grep -q /no/such/program/two "$OUT" || fail "two is not named"
+grep -q '; agent two: no program `/no/such/program/two`' "$OUT" || fail "two is not named"
 expect_exit 2 kitty launch --lanes a --
 
 say "nothing was started or written"
