@@ -272,6 +272,7 @@ static enum kt_code bring_all(struct sync *sync, struct kt_error *err)
 	bool found = false;
 	enum kt_code code = kt_git_resolve(&sync->place, sync->lane.ref, &found, &sync->tip, err);
 
+	KT_BUG_UNLESS(sync->view->plan != NULL);
 	if (code == KT_E_OK && !found)
 		code = kt_error_set(err, KT_E_LANE_BRANCH_MISSING, "%s", sync->lane.branch);
 	if (code != KT_E_OK)

@@ -87,7 +87,10 @@ static void run_tool(const char *path)
 	struct kt_child_spec spec = KT_CHILD_SPEC_INIT;
 	struct kt_child_status status = {0};
 	struct kt_child child = KT_CHILD_INIT;
-	char **environment = kt_git_environment(KT_GIT_USER, NULL);
+	const char *editor = getenv("GIT_EDITOR"); /* NOLINT(concurrency-mt-unsafe): no threads */
+	char *variable = editor == NULL ? NULL : kt_format("GIT_EDITOR=%s", editor);
+	const char *extra[] = {variable, NULL};
+	char **environment = kt_git_environment(KT_GIT_USER, extra);
 	struct kt_error ignored = KT_ERROR_INIT;
 
 	spec.path = "sh";
@@ -102,6 +105,7 @@ static void run_tool(const char *path)
 		kt_child_release(&child);
 	}
 	kt_environment_free(environment);
+	free(variable);
 }
 
 static void remember(struct kt_merge_run *run, const char *key, const struct kt_oid *ours,

@@ -1,0 +1,43 @@
+#!/bin/sh
+# kitty merge --interactive on a terminal: the user's editor on the conflicted files, then --resume; killed or left
+# in between nothing is lost. Usage: merge_interactive.sh <source root>
+. "${KITTY_SOURCE:?}/tests/support/lib.sh"
+. "${KITTY_SOURCE:?}/tests/support/merge.sh"
+command -v script >/dev/null || exit 77
+sandbox
+printf '1\n2\n3\n' >"shared file.txt"
+git add . && git commit -q -m shared
+make_mission upsell 'WP01:src/a/**'
+work WP01 a "shared file.txt" "one of a"
+approve WP01
+printf 'one of main\n' >"shared file.txt"
+git commit -q -am main
+git checkout -q -b elsewhere
+
+cat >"$BOX/editor" <<'EDITOR'
+#!/bin/sh
+[ -t 0 ] || exit 1
+for file; do
+	sed -i -e '/^<<<<<<<\|^=======\|^>>>>>>>/d' "$file"
+done
+EDITOR
+chmod +x "$BOX/editor"
+
+say "an editor that solves nothing leaves the conflict open"
+main=$(git rev-parse main)
+GIT_EDITOR=true script -qec "kitty merge --mission $MISSION --interactive" /dev/null >"$OUT" 2>&1
+[ $? -eq 5 ] || fail "exit status"
+expect_exit 5 merge --resume
+expect_eq "$(git rev-parse main)" "$main"
+git worktree list | grep -q merge-scratch || fail "the scratch worktree is gone"
+
+say "opened again, solved in the editor, resumed"
+expect_exit 0 merge --abort
+GIT_EDITOR="$BOX/editor" script -qec "kitty merge --mission $MISSION --interactive" /dev/null >"$OUT" 2>&1
+[ $? -eq 5 ] || fail "exit status"
+expect_eq "$(git rev-parse main)" "$main" "nothing moves before --resume"
+expect_exit 0 merge --resume --json
+git cat-file blob "main:shared file.txt" >"$BOX/shared"
+grep -q 'one of a' "$BOX/shared" && grep -q 'one of main' "$BOX/shared" || fail "one side is lost"
+! git worktree list | grep -q merge-scratch || fail "the scratch worktree is left"
+exit 0
