@@ -117,7 +117,7 @@ static int command_run(const struct kt_command_row *row, const struct lead *lead
 	else if (code != KT_E_OK)
 		status = kt_fail(invocation.json, &err);
 	else if (invocation.help)
-		status = kt_help_command(row->path, row->command);
+		status = kt_help_command(row->path, row->command, invocation.json);
 	else
 		status = row->command->run(&invocation);
 	kt_invocation_release(&invocation);
@@ -152,12 +152,12 @@ static int dispatch(int argc, char **argv)
 	if (lead.version)
 		return command_run(&version_row, &lead, argc - lead.next, words);
 	if (lead.help && words_len == 0)
-		return kt_help_overview();
+		return kt_help_overview(lead.json);
 	row = kt_command_find(words_len, words, &used);
 	if (row != NULL)
 		return command_run(row, &lead, argc - lead.next - (int)used, words + used);
 	if (is_group_help(&lead, argc, words_len, argv + lead.next))
-		return kt_help_group(words_len, words);
+		return kt_help_group(words_len, words, lead.json);
 	(void)fail_unknown(words_len, words, &err);
 	return kt_fail(lead.json, &err);
 }

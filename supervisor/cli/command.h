@@ -47,7 +47,8 @@ struct kt_command {
 	bool takes_rest; /* `-- COMMAND ARG...` is allowed */
 	bool is_hidden;  /* not in the list (helpers of the supervisor) */
 	bool is_stream;  /* with --json: JSON lines instead of one object */
-	/* How a command line that is not understood is told; NULL: kt_fail. Gives the exit status. */
+	/* How a command line that is not understood is told; NULL: kt_fail. Gives the exit status.
+	 */
 	int (*fail)(const struct kt_error *err);
 	int (*run)(struct kt_invocation *invocation); /* gives the exit status */
 };
@@ -116,9 +117,9 @@ size_t kt_edit_distance(const char *left, const char *right);
 
 /* Texts of help. */
 char *kt_usage_line(const char *path, const struct kt_command *command); /* gives */
-int kt_help_overview(void);
-int kt_help_group(size_t words_len, const char *const *words);
-int kt_help_command(const char *path, const struct kt_command *command);
+int kt_help_overview(bool json);
+int kt_help_group(size_t words_len, const char *const *words, bool json);
+int kt_help_command(const char *path, const struct kt_command *command, bool json);
 
 /* The whole program. */
 int kt_cli_main(int argc, char **argv);

@@ -27,6 +27,20 @@ expect_exit 0 kitty help agent
 grep -q 'agent status emit' "$OUT" || fail "a group's help does not list its commands"
 expect_exit 0 kitty help --json
 one_object "$OUT"
+expect_json "$OUT" commands.launch "run agents in lanes until nothing more can run"
+expect_exit 0 kitty help launch --json
+one_object "$OUT"
+expect_json "$OUT" command launch
+expect_json "$OUT" options.0.name lanes
+cp "$OUT" "$BOX/help"
+expect_exit 0 kitty launch --help --json
+cmp -s "$OUT" "$BOX/help" || fail "COMMAND --help --json differs from help COMMAND --json"
+expect_exit 0 kitty help agent status --json
+one_object "$OUT"
+expect_exit 0 kitty --help --json
+one_object "$OUT"
+expect_exit 2 kitty help lanch
+grep -q '^next: kitty help launch$' "$ERR" || fail "help of an unknown command has no next step"
 expect_exit 0 kitty help st
 grep -q 'usage: kitty st' "$OUT" || fail "an alias has no help"
 
