@@ -8,13 +8,20 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <kitty/limits.h>
+
+#include "ipc/buffer.h"
+#include "ipc/clock.h"
 #include "supervisor/git/merge.h"
 #include "supervisor/git/worktree.h"
 #include "supervisor/integrate.h"
 #include "supervisor/lane_ops.h"
 #include "supervisor/lane_ops_private.h"
 #include "supervisor/merge_request.h"
+#include "supervisor/transaction/lock.h"
 #include "supervisor/transaction/reader.h"
+
+enum { LOCK_PAUSE_US = 20000 };
 
 static const char PLANNING_LANE[] = "lane-planning";
 
@@ -294,7 +301,29 @@ static enum kt_code bring_all(struct sync *sync, struct kt_error *err)
 	return code;
 }
 
-enum kt_code kt_lane_sync(const struct kt_repository *repo, const struct kt_mission *mission,
+/* One process at a time brings a lane up to date: two starts of the same work package at once would
+ * judge each other's half-made checkout. */
+static enum kt_code lane_lock(const struct kt_mission *mission, const struct kt_lane_sync *wish,
+	int *fd, struct kt_error *err)
+{
+	char *path = kt_format("%s/%s.lock", mission->run_dir, wish->lane_id);
+	int64_t until = kt_clock_monotonic_ms() + KT_LOCK_TIMEOUT_MS;
+	enum kt_code code = KT_E_OK;
+
+	*fd = -1;
+	do {
+		code = kt_lock_try(path, fd, err);
+		if (code == KT_E_OK && *fd < 0)
+			(void)usleep(LOCK_PAUSE_US);
+	} while (code == KT_E_OK && *fd < 0 && kt_clock_monotonic_ms() < until);
+	if (code == KT_E_OK && *fd < 0)
+		code = kt_error_set(
+			err, KT_E_TIMEOUT, "another process prepares %s", wish->lane_id);
+	free(path);
+	return code;
+}
+
+static enum kt_code sync_locked(const struct kt_repository *repo, const struct kt_mission *mission,
 	const struct kt_lane_sync *wish, struct kt_json **facts, struct kt_error *err)
 {
 	struct sync sync = {.repo = repo, .mission = mission, .wish = wish};
@@ -327,6 +356,19 @@ enum kt_code kt_lane_sync(const struct kt_repository *repo, const struct kt_miss
 	free(sync.place.cwd);
 	kt_view_free(sync.view);
 	kt_lane_place_release(&sync.lane);
+	return code;
+}
+
+enum kt_code kt_lane_sync(const struct kt_repository *repo, const struct kt_mission *mission,
+	const struct kt_lane_sync *wish, struct kt_json **facts, struct kt_error *err)
+{
+	int lock = -1;
+	enum kt_code code = lane_lock(mission, wish, &lock, err);
+
+	*facts = NULL;
+	if (code == KT_E_OK)
+		code = sync_locked(repo, mission, wish, facts, err);
+	kt_lock_release(lock);
 	return code;
 }
 
@@ -366,18 +408,24 @@ enum kt_code kt_lane_ready(const struct kt_repository *repo, const struct kt_mis
 {
 	struct kt_lane_place place = {0};
 	bool had_branch = false;
-	enum kt_code code = kt_lane_place_find(repo, mission, wish->lane_id, &place, err);
+	int lock = -1;
+	enum kt_code code = lane_lock(mission, wish, &lock, err);
 
 	*synced = NULL;
-	if (code != KT_E_OK)
+	if (code == KT_E_OK)
+		code = kt_lane_place_find(repo, mission, wish->lane_id, &place, err);
+	if (code != KT_E_OK) {
+		kt_lock_release(lock);
 		return code;
+	}
 	had_branch = has_branch(repo, &place);
 	code = kt_lane_prepare(repo, mission, wish->lane_id, prepared, err);
 	if (code == KT_E_OK) {
-		code = kt_lane_sync(repo, mission, wish, synced, err);
+		code = sync_locked(repo, mission, wish, synced, err);
 		if (code != KT_E_OK && !had_branch)
 			unmake(repo, mission, &place, kt_json_get_string(*prepared, "head"));
 	}
 	kt_lane_place_release(&place);
+	kt_lock_release(lock);
 	return code;
 }

@@ -54,6 +54,33 @@ static void holder_set(struct kt_api *api, const struct kt_start *start)
 typedef enum kt_code (*start_cb)(
 	struct kt_start *start, const struct kt_start_wish *wish, struct kt_error *err);
 
+/* The state moved between reading and writing: the same start may have come twice at once, and then
+ * the second finds its work begun. So it is looked at once more. */
+static enum kt_code start_try(struct kt_api *api, start_cb act, const struct kt_start_wish *wish,
+	struct kt_start *start, struct kt_error *err)
+{
+	enum kt_code code = KT_E_OK;
+
+	for (int round = 0; round < 2; round++) {
+		kt_start_release(start);
+		code = kt_start_open(start, &api->context, kt_api_value(api, "wp"), err);
+		if (code == KT_E_OK)
+			code = act(start, wish, err);
+		if (code != KT_E_STATUS_CONFLICT && code != KT_E_WP_ALREADY_CLAIMED)
+			break;
+	}
+	return code;
+}
+
+static void start_answer(struct kt_api *api, const struct kt_start *start)
+{
+	kt_json_set_string(api->data, "from_lane", kt_status_name(start->from));
+	kt_json_set_string(api->data, "to_lane", kt_status_name(start->to));
+	kt_api_workspace(api, start);
+	kt_json_set_bool(api->data, "policy_metadata_recorded", !start->is_noop);
+	kt_json_set_bool(api->data, "no_op", start->is_noop);
+}
+
 static enum kt_code start_run(struct kt_api *api, start_cb act, struct kt_error *err)
 {
 	struct kt_start_wish wish = {.actor = kt_api_value(api, "actor"),
@@ -61,28 +88,21 @@ static enum kt_code start_run(struct kt_api *api, start_cb act, struct kt_error 
 		.command = "orchestrator-api"};
 	struct kt_start start = {0};
 	struct kt_json *policy = NULL;
-	enum kt_code code = kt_api_policy(
-		kt_api_value(api, "policy"), true, &policy, &api->error_code, err);
+	enum kt_code code =
+		kt_api_policy(kt_api_value(api, "policy"), true, &policy, &api->error_code, err);
 
 	wish.policy = policy;
 	if (code == KT_E_OK)
 		code = kt_api_mission(api, err);
 	if (code == KT_E_OK)
-		code = kt_start_open(&start, &api->context, kt_api_value(api, "wp"), err);
-	if (code == KT_E_OK) {
+		code = start_try(api, act, &wish, &start, err);
+	if (start.view != NULL)
 		kt_api_identity(api, start.view->meta);
-		code = act(&start, &wish, err);
-		kt_json_set_string(api->data, "wp_id", start.wp->id);
-		if (start.is_conflict)
-			holder_set(api, &start);
-	}
-	if (code == KT_E_OK) {
-		kt_json_set_string(api->data, "from_lane", kt_status_name(start.from));
-		kt_json_set_string(api->data, "to_lane", kt_status_name(start.to));
-		kt_api_workspace(api, &start);
-		kt_json_set_bool(api->data, "policy_metadata_recorded", !start.is_noop);
-		kt_json_set_bool(api->data, "no_op", start.is_noop);
-	}
+	kt_json_set_string(api->data, "wp_id", kt_api_value(api, "wp"));
+	if (start.is_conflict)
+		holder_set(api, &start);
+	if (code == KT_E_OK)
+		start_answer(api, &start);
 	kt_start_release(&start);
 	kt_json_free(policy);
 	return code;

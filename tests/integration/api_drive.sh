@@ -157,6 +157,18 @@ to 0 WP01 approved opus --review-result-json '{"reviewer":"opus","verdict":"appr
 api 0 list-ready --mission "$MISSION"
 expect_json "$OUT" data.ready_work_packages.0.wp_id WP02
 
+say "the same start twice at once"
+for i in 1 2 3 4; do
+	spec-kitty orchestrator-api start-implementation --mission "$MISSION" --wp WP02 --actor claude --policy "$POLICY" >"$BOX/twice.$i" 2>&1 &
+done
+wait
+for i in 1 2 3 4; do
+	cp "$BOX/twice.$i" "$OUT"
+	expect_json "$OUT" success true
+done
+expect_eq "$(grep -c '"WP02"' "$LOG")" "$(grep '"WP02"' "$LOG" | sort -u | wc -l)"
+expect_eq "$(grep '"wp_id": "WP02"' "$LOG" | grep -c '"to_lane": "in_progress"')" 1 "starts of WP02"
+
 say "a claim by nobody in particular keeps nobody out"
 (cd "$REPO" && kitty implement WP03 --agent implement-command --mission "$MISSION") >"$OUT" 2>"$ERR" || fail "implement WP03"
 start 0 WP03 claude
