@@ -76,8 +76,10 @@ static char *next_step_build(const struct kt_doctor *doctor, const char *format)
 
 	fill(&one, format, "{mission}", doctor->mission == NULL ? "" : doctor->mission->slug);
 	fill(&other, kt_buffer_text(&one), "{root}", doctor->repo->primary);
-	kt_buffer_release(&one);
-	return kt_buffer_take(&other);
+	kt_buffer_clear(&one);
+	fill(&one, kt_buffer_text(&other), "{common}", doctor->repo->common_dir);
+	kt_buffer_release(&other);
+	return kt_buffer_take(&one);
 }
 
 void kt_doctor_add(struct kt_doctor *doctor, enum kt_finding finding, const char *subject,

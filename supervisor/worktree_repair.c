@@ -14,17 +14,7 @@
 #include "supervisor/lane_table.h"
 #include "supervisor/rescue.h"
 #include "supervisor/transaction/holder.h"
-#include "supervisor/transaction/writer.h"
-
-#define LOCK_WAIT_MS 5000
-
-struct repair {
-	const struct kt_repair_options *options;
-	struct kt_json *actions;
-	struct kt_json *action; /* the one under way; NULL: nothing was done for the subject yet */
-	const char *subject, *problem;
-	bool is_changed, is_ok;
-};
+#include "supervisor/worktree_repair_private.h"
 
 /* ---- the report ---- */
 
@@ -41,8 +31,7 @@ static struct kt_json *action_get(struct repair *repair)
 	return repair->action;
 }
 
-static void did(struct repair *repair, const char *format, ...) KT_PRINTF(2, 3);
-static void did(struct repair *repair, const char *format, ...)
+void kt_repair_did(struct repair *repair, const char *format, ...)
 {
 	struct kt_buffer text = KT_BUFFER_INIT;
 	va_list args;
@@ -92,7 +81,7 @@ static void subject_end(struct repair *repair)
 
 /* ---- steps of a lane ---- */
 
-static enum kt_code keep_files(
+enum kt_code kt_repair_keep_files(
 	struct repair *repair, const char *folder, const char *parent, struct kt_error *err)
 {
 	char *ref = NULL;
@@ -100,7 +89,7 @@ static enum kt_code keep_files(
 		repair->options->mission, repair->subject, folder, parent, &ref, err);
 
 	if (code == KT_E_OK && ref != NULL) {
-		did(repair, "kept its unfinished files as %s", ref);
+		kt_repair_did(repair, "kept its unfinished files as %s", ref);
 		kt_json_set_string(action_get(repair), "rescue", ref);
 	}
 	free(ref);
@@ -132,10 +121,10 @@ static enum kt_code step_rescue(
 		head != NULL && row->place.facts.head == NULL) {
 		code = kt_rescue_commit(repair->options->mission, repair->subject, head, &ref, err);
 		if (code == KT_E_OK)
-			did(repair, "kept its detached commit as %s", ref);
+			kt_repair_did(repair, "kept its detached commit as %s", ref);
 	}
 	if (code == KT_E_OK && row->is_dirty)
-		code = keep_files(
+		code = kt_repair_keep_files(
 			repair, row->place.worktree, head != NULL ? head : newest_commit(row), err);
 	free(ref);
 	free(head);
@@ -150,7 +139,8 @@ static enum kt_code step_branch(
 	enum kt_code code = git_at(repair->options->repo->primary, args, err);
 
 	if (code == KT_E_OK)
-		did(repair, "made the branch %s again at %.12s", row->place.branch, row->tip);
+		kt_repair_did(
+			repair, "made the branch %s again at %.12s", row->place.branch, row->tip);
 	return code;
 }
 
@@ -176,12 +166,12 @@ static enum kt_code step_switch(
 			code = kt_rescue_commit(
 				repair->options->mission, repair->subject, head, &ref, err);
 		if (code == KT_E_OK && ref != NULL)
-			did(repair, "kept its detached commit as %s", ref);
+			kt_repair_did(repair, "kept its detached commit as %s", ref);
 	}
 	if (code == KT_E_OK)
 		code = git_at(row->place.worktree, args, err);
 	if (code == KT_E_OK)
-		did(repair, "switched its worktree back to %s", row->place.branch);
+		kt_repair_did(repair, "switched its worktree back to %s", row->place.branch);
 	else if (err->code == KT_E_GIT_FAILED)
 		kt_error_next(err, "git -C %s switch %s", row->place.worktree, row->place.branch);
 	free(head);
@@ -197,13 +187,13 @@ static enum kt_code unregister(struct repair *repair, const char *path, struct k
 	if (registration != NULL && !kt_file_exists(path)) {
 		code = kt_worktree_remove(repair->options->repo, path, true, err);
 		if (code == KT_E_OK)
-			did(repair, "dropped the registration of %s", path);
+			kt_repair_did(repair, "dropped the registration of %s", path);
 	}
 	free(registration);
 	return code;
 }
 
-static enum kt_code folder_take_away(struct repair *repair, const char *path, struct kt_error *err)
+enum kt_code kt_repair_take_away(struct repair *repair, const char *path, struct kt_error *err)
 {
 	char *moved_to = NULL;
 	bool was_there = kt_file_exists(path);
@@ -211,9 +201,9 @@ static enum kt_code folder_take_away(struct repair *repair, const char *path, st
 		kt_rescue_clear(repair->options->mission, repair->subject, path, &moved_to, err);
 
 	if (code == KT_E_OK && moved_to != NULL)
-		did(repair, "moved %s to %s", path, moved_to);
+		kt_repair_did(repair, "moved %s to %s", path, moved_to);
 	else if (code == KT_E_OK && was_there)
-		did(repair, "removed %s", path);
+		kt_repair_did(repair, "removed %s", path);
 	if (code == KT_E_OK)
 		code = unregister(repair, path, err);
 	free(moved_to);
@@ -223,7 +213,7 @@ static enum kt_code folder_take_away(struct repair *repair, const char *path, st
 static enum kt_code step_remove(
 	struct repair *repair, const struct kt_lane_row *row, struct kt_error *err)
 {
-	return folder_take_away(repair, row->place.worktree, err);
+	return kt_repair_take_away(repair, row->place.worktree, err);
 }
 
 static enum kt_code step_create(
@@ -234,7 +224,7 @@ static enum kt_code step_create(
 		repair->options->repo, repair->options->mission, row->place.id, &facts, err);
 
 	if (code == KT_E_OK)
-		did(repair, "made its worktree again from %s", row->place.branch);
+		kt_repair_did(repair, "made its worktree again from %s", row->place.branch);
 	kt_json_free(facts);
 	return code;
 }
@@ -253,7 +243,7 @@ static enum kt_code decoys_move(
 			code = kt_rescue_file(
 				repair->options->mission, repair->subject, path, &moved_to, err);
 		if (moved_to != NULL)
-			did(repair, "moved %s to %s", path, moved_to);
+			kt_repair_did(repair, "moved %s to %s", path, moved_to);
 		free(moved_to);
 		free(path);
 	}
@@ -311,7 +301,7 @@ static enum kt_code step_sparse(
 		if (code == KT_E_OK)
 			code = sparse_set(repair, row, err);
 		if (code == KT_E_OK)
-			did(repair, "applied the sparse policy again (%s)", problem);
+			kt_repair_did(repair, "applied the sparse policy again (%s)", problem);
 		if (repair->problem == problem)
 			repair->problem = NULL;
 	}
@@ -360,155 +350,6 @@ static void lane_repair(struct repair *repair, const struct kt_lane_row *row)
 	subject_end(repair);
 }
 
-/* ---- coordination ---- */
-
-static enum kt_code acquire(struct repair *repair, struct kt_error *err)
-{
-	struct kt_writer_options options = {.repo = repair->options->repo,
-		.mission = repair->options->mission,
-		.holder_command = repair->options->holder_command,
-		.lock_timeout_ms = LOCK_WAIT_MS,
-		.protected_branches = repair->options->protected_branches,
-		.on_notice = repair->options->on_notice,
-		.arg = repair->options->arg};
-	struct kt_writer *writer = NULL;
-	enum kt_code code = kt_writer_new(&options, &writer, err);
-
-	if (code == KT_E_OK)
-		code = kt_writer_acquire(writer, err);
-	kt_writer_free(writer);
-	return code;
-}
-
-/* Committed rows were changed in the checked-out log: that file is kept aside, and made again from
- * the branch. */
-static enum kt_code edited_log_move(struct repair *repair, struct kt_error *err)
-{
-	const struct kt_mission *mission = repair->options->mission;
-	char *path = kt_path_join(mission->coord_worktree, mission->log_path), *moved_to = NULL;
-	enum kt_code code = kt_rescue_file(mission, "coordination", path, &moved_to, err);
-
-	if (code == KT_E_OK)
-		did(repair, "moved the edited log to %s", moved_to);
-	free(moved_to);
-	free(path);
-	return code;
-}
-
-static enum kt_code coordination_heal(struct repair *repair, struct kt_error *err)
-{
-	enum kt_code code = acquire(repair, err);
-
-	if (code != KT_E_LOG_EDITED)
-		return code;
-	*err = (struct kt_error)KT_ERROR_INIT;
-	code = edited_log_move(repair, err);
-	return code == KT_E_OK ? acquire(repair, err) : code;
-}
-
-/* Everything in it is kept, then it is made anew from the branch. */
-static enum kt_code coordination_remake(
-	struct repair *repair, const struct kt_worktree_facts *facts, struct kt_error *err)
-{
-	const struct kt_mission *mission = repair->options->mission;
-	const char *path = mission->coord_worktree;
-	char *parent = NULL, *ref = NULL;
-	enum kt_code code =
-		kt_lane_revision(facts->is_linked ? path : repair->options->repo->primary,
-			facts->is_linked ? "HEAD" : mission->coordination_ref, &parent, err);
-
-	if (code == KT_E_OK && parent != NULL && facts->is_linked && facts->head == NULL)
-		code = kt_rescue_commit(mission, repair->subject, parent, &ref, err);
-	if (code == KT_E_OK && ref != NULL)
-		did(repair, "kept its detached commit as %s", ref);
-	if (code == KT_E_OK)
-		code = keep_files(repair, path, parent, err);
-	if (code == KT_E_OK)
-		code = folder_take_away(repair, path, err);
-	if (code == KT_E_OK)
-		code = coordination_heal(repair, err);
-	if (code == KT_E_OK)
-		did(repair, "made %s again from %s", path, mission->coordination_branch);
-	free(ref);
-	free(parent);
-	return code;
-}
-
-static enum kt_code dirt_find(
-	struct repair *repair, struct kt_buffer *changes, struct kt_error *err)
-{
-	kt_buffer_clear(changes);
-	return kt_worktree_changes(repair->options->mission->coord_worktree, changes, err);
-}
-
-/* Gone: made again when it was made before; the first write makes it otherwise. */
-static enum kt_code coordination_return(struct repair *repair, struct kt_error *err)
-{
-	const struct kt_mission *mission = repair->options->mission;
-	enum kt_code code = KT_E_OK;
-
-	repair->problem = "it is gone";
-	if (!kt_coordination_was_made(mission))
-		return KT_E_OK;
-	code = acquire(repair, err);
-	if (code == KT_E_OK)
-		did(repair, "made %s again", mission->coord_worktree);
-	return code;
-}
-
-/* On its branch with nothing under way: the writer heals the status files; what is still not the
- * branch's then is somebody's, and is kept. */
-static enum kt_code coordination_clean(
-	struct repair *repair, const struct kt_worktree_facts *facts, struct kt_error *err)
-{
-	struct kt_buffer changes = KT_BUFFER_INIT;
-	bool was_dirty;
-	enum kt_code code = dirt_find(repair, &changes, err);
-
-	repair->problem = "it is not as the coordination branch is";
-	was_dirty = changes.len > 0;
-	if (code == KT_E_OK)
-		code = coordination_heal(repair, err);
-	if (code == KT_E_OK)
-		code = dirt_find(repair, &changes, err);
-	if (code == KT_E_OK && changes.len > 0)
-		code = coordination_remake(repair, facts, err);
-	else if (code == KT_E_OK && was_dirty)
-		did(repair, "brought its files to the branch");
-	kt_buffer_release(&changes);
-	return code;
-}
-
-static const char *coordination_problem(
-	const struct kt_mission *mission, const struct kt_worktree_facts *facts)
-{
-	if (!facts->is_linked)
-		return "it is no worktree of this repository";
-	if (facts->state[0] != '\0')
-		return "a merge or rebase is under way in it";
-	if (facts->head == NULL || strcmp(facts->head, mission->coordination_ref) != 0)
-		return "it is not on the coordination branch";
-	return NULL;
-}
-
-static enum kt_code coordination_look(struct repair *repair, struct kt_error *err)
-{
-	const struct kt_mission *mission = repair->options->mission;
-	struct kt_worktree_facts facts;
-	enum kt_code code = KT_E_OK;
-
-	kt_worktree_inspect(repair->options->repo, mission->coord_worktree, &facts);
-	repair->problem = coordination_problem(mission, &facts);
-	if (!kt_file_exists(mission->coord_worktree))
-		code = coordination_return(repair, err);
-	else if (repair->problem != NULL)
-		code = coordination_remake(repair, &facts, err);
-	else
-		code = coordination_clean(repair, &facts, err);
-	kt_worktree_facts_release(&facts);
-	return code;
-}
-
 static void coordination_repair(struct repair *repair)
 {
 	struct kt_error err = KT_ERROR_INIT;
@@ -516,7 +357,7 @@ static void coordination_repair(struct repair *repair)
 	if (repair->options->mission->coordination_branch == NULL)
 		return;
 	subject_begin(repair, "coordination", NULL);
-	if (coordination_look(repair, &err) != KT_E_OK)
+	if (kt_repair_coordination(repair, &err) != KT_E_OK)
 		failed(repair, &err);
 	subject_end(repair);
 }

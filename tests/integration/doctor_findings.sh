@@ -22,6 +22,25 @@ fault WORKTREES_NOT_EXCLUDED 0
 fault STATUS_ATTRIBUTES_MISSING 0
 healthy
 
+printf '*.jsonl text eol=crlf\n' >>.git/info/attributes
+fault STATUS_ATTRIBUTES_WRONG 0
+healthy
+
+say "git too old, or too old for merging"
+mkdir "$BOX/shim"
+real_git=$(command -v git)
+for version in 2.20.1:GIT_VERSION_TOO_OLD:1 2.30.2:GIT_VERSION_NO_MERGE_TREE:0 odd:GIT_VERSION_UNDETECTABLE:1; do
+	# shellcheck disable=SC2016
+	printf '#!/bin/sh\n[ "$1" = --version ] && echo "git version %s" && exit\ncase " $* " in *" --version "*) echo "git version %s"; exit ;; esac\nexec %s "$@"\n' \
+		"${version%%:*}" "${version%%:*}" "$real_git" >"$BOX/shim/git"
+	chmod +x "$BOX/shim/git"
+	code=${version#*:}
+	PATH=$BOX/shim:$PATH
+	found "${code%:*}" "${code#*:}"
+	PATH=${PATH#*:}
+done
+healthy
+
 say "leftovers older than a day; younger ones are somebody's"
 : >.git/objects/tmp_obj_young
 touch -d '3 days ago' .git/objects/pack/tmp_pack_old
@@ -52,8 +71,28 @@ healthy
 
 say "a broken meta.json"
 mkdir kitty-specs/broken-01AAAAAA && echo '{' >kitty-specs/broken-01AAAAAA/meta.json
-found META_INVALID
+EDITOR="rm"
+fault META_INVALID
 rm -r kitty-specs/broken-01AAAAAA
+healthy
+
+say "a declared branch that never was, and a meta.json without identity"
+first=$MISSION first_branch=$BRANCH
+draft_mission never "WP01:src/a/**"
+git branch -q -D "$BRANCH"
+rm -rf ".git/kitty/$MISSION"
+fault COORDINATION_WORKTREE_NEVER_CREATED 0
+healthy
+git branch -q -D "$BRANCH"
+rm -r "$DRAFTS"
+MISSION=$first BRANCH=$first_branch COORD=$REPO/.worktrees/$first-coord DRAFTS=$REPO/kitty-specs/$first
+LOG=$COORD/$folder/status.events.jsonl
+healthy
+
+cp "$DRAFTS/meta.json" "$BOX/meta"
+sed -i '/"mission_id"/d' "$DRAFTS/meta.json"
+EDITOR="cp $BOX/meta"
+fault COORDINATION_META_INCOMPLETE 0
 healthy
 
 say "stale locks, of kitty's refs and of worktrees"

@@ -15,6 +15,14 @@ silent() {
 	cmp -s "$BOX/before" "$BOX/after" || fail "the doctor wrote: $(diff "$BOX/before" "$BOX/after")"
 }
 
+say "every code of the table is found in a test"
+sed -n 's/^KT_FINDING([A-Z_]*, "\([A-Z_]*\)".*/\1/p' "$KITTY_SOURCE/supervisor/doctor.def" >"$BOX/codes"
+[ "$(wc -l <"$BOX/codes")" -ge 35 ] || fail "the table was not read"
+while read -r code; do
+	grep -qE "(fault|found|repaired) $code|^for version.*:$code:| $code:|:$code:" "$KITTY_SOURCE"/tests/integration/doctor_*.sh ||
+		fail "no test finds $code"
+done <"$BOX/codes"
+
 say "no mission at all"
 silent
 say "a mission that is only drafted"

@@ -35,7 +35,7 @@ found() {
 	export NEXT
 	expect_exit "${2:-1}" kitty doctor
 	grep -qF "next: $NEXT" "$OUT" || fail "the command is not printed: $NEXT"
-	! echo "$NEXT" | grep -qE '(WORKTREE|BRANCH|MISSION_FOLDER|COMMIT|\{mission\}|\{root\})' || fail "not to be pasted: $NEXT"
+	! echo "$NEXT" | grep -qE '(WORKTREE|BRANCH|MISSION_FOLDER|COMMIT|\{mission\}|\{root\}|\{common\})' || fail "not to be pasted: $NEXT"
 }
 
 cured() {
