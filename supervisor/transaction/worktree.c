@@ -165,9 +165,13 @@ static void sync_failed(struct kt_writer *writer)
 	struct kt_error err = KT_ERROR_INIT;
 
 	kt_subprocess_output(&writer->child, 400, &output);
+	while (output.len > 0 && strchr("\r\n ", output.data[output.len - 1]) != NULL)
+		output.data[--output.len] = '\0';
 	(void)kt_error_set(&err, KT_E_BOOKKEEPING_ROLLBACK_FAILED,
 		"git could not bring %s to the tip: %s", writer->options.mission->coord_worktree,
 		kt_buffer_text(&output));
+	/* Whatever git refused to overwrite is somebody's: only they can move it. */
+	kt_error_next(&err, "git -C '%s' status", writer->options.mission->coord_worktree);
 	kt_writer_notice(writer, "warning: %s [%s]", err.detail, kt_error_text(err.code));
 	kt_batch_fail(writer, &err);
 	kt_buffer_release(&output);

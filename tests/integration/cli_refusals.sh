@@ -70,6 +70,21 @@ refused 4 COORDINATION_WORKTREE_BRANCH_MISMATCH kitty agent status emit WP01 --t
 expect_eq "$(tip)" "$before"
 git -C "$COORD" checkout -q "$BRANCH"
 
+say "somebody took a file out of the branch and left it there: told, and where to look"
+echo mine >"$COORD/mine.txt"
+git -C "$COORD" add mine.txt && git -C "$COORD" commit -q -m "a foreign file"
+expect_exit 0 kitty agent status emit WP02 --to claimed --actor claude
+git -C "$COORD" rm -q --cached mine.txt && git -C "$COORD" commit -q -m "no more, but it stays here"
+before=$(tip)
+refused 1 BOOKKEEPING_ROLLBACK_FAILED kitty agent status emit WP02 --to in_progress --actor claude
+json "$OUT" error.detail | grep -q mine.txt || fail "the file is not named"
+expect_json "$OUT" error.next_step "git -C '$COORD' status"
+expect_eq "$(tip)" "$before"
+expect_eq "$(cat "$COORD/mine.txt")" mine
+rm "$COORD/mine.txt"
+expect_exit 0 kitty agent status emit WP02 --to in_progress --actor claude
+before=$(tip)
+
 say "coordination branch checked out elsewhere"
 git worktree remove -f -f "$COORD"
 git worktree add -q "$BOX/elsewhere" "$BRANCH"
