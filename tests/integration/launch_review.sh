@@ -129,8 +129,19 @@ done
 grep -q '"force": true' "$LOG" && fail "an override was used"
 grep -q "which was implemented by coder" "$BOX/review-prompt-WP01" || fail "the reviewer is not told whose work it is"
 grep -Eq "what the lane authored: [0-9a-f]{40}\.\.[0-9a-f]{40}" "$BOX/review-prompt-WP01" || fail "the reviewer is not told what to look at"
+for dependency in WP02 WP03; do
+	row $dependency in_review approved
+	git merge-base --is-ancestor "$(json "$BOX/row" policy_metadata.approved_commit)" "$BRANCH-$(lane_of WP04)" || fail "WP04 was built without $dependency"
+done
 expect_exit 0 kitty verify --mission "$MISSION"
 check_clean
+
+say "and merged"
+expect_exit 0 kitty merge --mission "$MISSION" --json
+for wp in WP01 WP02 WP03 WP04; do
+	git cat-file -e "main:$wp/work.txt" || fail "main lacks the work of $wp"
+done
+expect_exit 0 kitty verify --mission "$MISSION"
 unset FAILURES
 
 say "every way in which a reviewer can fail approves nothing"
