@@ -230,3 +230,23 @@ enum kt_code kt_socket_connect(const char *path, int *fd, struct kt_error *err)
 		*fd = connection;
 	return code;
 }
+
+void kt_socket_remove_stale(const char *identity)
+{
+	struct kt_error err = KT_ERROR_INIT;
+	char *folder = NULL;
+	char *name = socket_name(identity);
+	char *path = NULL;
+	int fd = -1;
+
+	if (kt_socket_folder(&folder, &err) == KT_E_OK) {
+		path = kt_path_join(folder, name);
+		if (kt_socket_connect(path, &fd, &err) == KT_E_OK)
+			(void)close(fd);
+		else if (err.code == KT_E_SUPERVISOR_ABSENT)
+			(void)unlink(path);
+	}
+	free(path);
+	free(name);
+	free(folder);
+}

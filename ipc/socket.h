@@ -26,6 +26,10 @@ KT_MUST_CHECK enum kt_code kt_socket_folder(char **out, struct kt_error *err);
 KT_MUST_CHECK enum kt_code kt_socket_listen(
 	const char *identity, char **path, int *fd, struct kt_error *err);
 
+/* Takes away the socket of a listener of that identity that was killed; one that still listens
+ * stays. */
+void kt_socket_remove_stale(const char *identity);
+
 /*
  * Accepts one connection: non-blocking, close-on-exec, peer of our user. *fd is -1 when there is
  * none to accept. A peer of another user is closed: KT_E_PEER_REFUSED. Out of descriptors: KT_E_IO

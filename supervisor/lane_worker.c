@@ -15,12 +15,22 @@
 #include "ipc/fd.h"
 #include "ipc/log.h"
 #include "ipc/message.h"
+#include "ipc/socket.h"
 #include "ipc/subreaper.h"
 #include "supervisor/supervisor_private.h"
 
 enum { OUTPUT_LINE_MAX = 400 };
 
 /* ---- spawning ---- */
+
+/* A killed worker leaves its lane's socket; its name comes from the lane's folder of logs. */
+static void socket_remove(const struct kt_lane_run *run)
+{
+	char *log_dir = kt_format("%s/logs/%s", run->supervisor->launch->mission->run_dir, run->id);
+
+	kt_socket_remove_stale(log_dir);
+	free(log_dir);
+}
 
 static void on_worker_ended(evutil_socket_t fd, short what, void *arg)
 {
@@ -35,6 +45,8 @@ static void on_worker_ended(evutil_socket_t fd, short what, void *arg)
 		return;
 	}
 	kt_child_release(&run->worker);
+	if (!status.exited)
+		socket_remove(run);
 	kt_child_describe(&status, text, sizeof text);
 	kt_log(run->lane.state == KT_LANE_DRAINING ? KT_LOG_INFO : KT_LOG_WARN,
 		"%s: worker %ld ended: %s", run->id, (long)run->worker_pid, text);

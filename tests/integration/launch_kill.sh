@@ -90,4 +90,7 @@ expect_exit 1 kitty launch --mission "$MISSION" --lanes a,b --json -- "$BOX/kill
 expect_json "$OUT" work_packages.0.lane blocked
 expect_json "$OUT" work_packages.0.reason "the lane's worker died 3 times within 60 s"
 expect_json "$OUT" work_packages.1.lane for_review
+
+say "no socket is left, not even of killed workers"
+expect_eq "$(find "$XDG_RUNTIME_DIR" -type s)" ""
 exit 0
