@@ -306,7 +306,7 @@ static enum kt_code bring_all(struct sync *sync, struct kt_error *err)
 static enum kt_code lane_lock(const struct kt_mission *mission, const struct kt_lane_sync *wish,
 	int *fd, struct kt_error *err)
 {
-	char *path = kt_format("%s/%s.lock", mission->run_dir, wish->lane_id);
+	char *path = kt_format("%s/%s.flock", mission->run_dir, wish->lane_id);
 	int64_t until = kt_clock_monotonic_ms() + KT_LOCK_TIMEOUT_MS;
 	enum kt_code code = KT_E_OK;
 

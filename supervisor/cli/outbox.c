@@ -57,7 +57,7 @@ static enum kt_code outbox_run(
 	struct committed committed = {context, NULL};
 	struct kt_sink *sinks = sinks_build(context->config);
 	char *state = kt_format("%s/outbox.json", mission->run_dir);
-	char *lock = kt_format("%s/outbox.lock", mission->run_dir);
+	char *lock = kt_format("%s/outbox.flock", mission->run_dir);
 	struct kt_outbox outbox = {.sinks = sinks,
 		.sinks_len = context->config->sinks_len,
 		.state_path = state,
