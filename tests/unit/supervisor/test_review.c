@@ -23,7 +23,7 @@
 	"\"to_lane\": \"" to "\", \"wp_id\": \"" wp "\"}\n"
 #define CHANGES(path) \
 	"\"review_result\": {\"feedback_path\": \"" path "\", \"verdict\": " \
-							 "\"changes_requested\"}, "
+	"\"changes_requested\"}, "
 
 /* ---- the log ---- */
 
