@@ -57,7 +57,9 @@ box_open() {
 	export KITTY_TEST_BOX="$BOX" HOME="$BOX/home" XDG_RUNTIME_DIR="$BOX/run" XDG_CONFIG_HOME="$BOX/home/.config"
 	export GIT_CONFIG_GLOBAL="$BOX/home/.gitconfig" GIT_CONFIG_NOSYSTEM=1
 	export PATH="$KITTY_BIN:$PATH" LC_ALL=C.UTF-8 NO_COLOR=
-	mkdir -p "$HOME" "$XDG_RUNTIME_DIR"
+	# What a killed kitty leaves behind goes with the box.
+	export TMPDIR="$BOX/tmp"
+	mkdir -p "$HOME" "$XDG_RUNTIME_DIR" "$TMPDIR"
 	chmod 700 "$XDG_RUNTIME_DIR"
 	git config --global user.name "Test User"
 	git config --global user.email test@example.com

@@ -128,7 +128,7 @@ static int teardown(void **state)
 
 static void move(struct fixture *f, int wp, enum kt_status to, const char *actor)
 {
-	char id[8];
+	char id[16];
 	struct kt_json *request = kt_request_new("test"), *op;
 
 	(void)snprintf(id, sizeof id, "WP%02d", wp);
