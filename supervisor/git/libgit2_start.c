@@ -12,6 +12,8 @@
 
 #include "supervisor/git/refs.h"
 
+enum { MAPPED_WINDOW = 1 << 20, MAPPED_MAX = 4 << 20 }; /* bytes */
+
 void kt_libgit2_start(void)
 {
 	static bool is_started;
@@ -22,6 +24,10 @@ void kt_libgit2_start(void)
 	/* Objects are cached and verified above libgit2 (git_store.c). */
 	(void)git_libgit2_opts(GIT_OPT_ENABLE_CACHING, 0);
 	(void)git_libgit2_opts(GIT_OPT_ENABLE_STRICT_HASH_VERIFICATION, 0);
+	/* Packs stay mapped until this much is: after a restart there are hundreds, one per batch.
+	 */
+	(void)git_libgit2_opts(GIT_OPT_SET_MWINDOW_SIZE, (size_t)MAPPED_WINDOW);
+	(void)git_libgit2_opts(GIT_OPT_SET_MWINDOW_MAPPED_LIMIT, (size_t)MAPPED_MAX);
 	is_started = true;
 }
 
