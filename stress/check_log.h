@@ -1,5 +1,5 @@
 /*
- * The half of the checker that reads the log's history: P1, P2, P4, P5, P6.
+ * The part of the checker that reads the log's history beside the agents' records: P1, P2, P4, P6.
  */
 #ifndef KITTY_STRESS_CHECK_LOG_H
 #define KITTY_STRESS_CHECK_LOG_H

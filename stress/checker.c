@@ -1,6 +1,6 @@
 /*
- * The half of the checker that looks at the repository as it lies: P3, P9, P13, P14, and the
- * verdicts themselves. Runs in kitty-stress after the mission. Must change nothing, and ask kitty
+ * The part of the checker that looks at the repository as it lies: P3, P9, P13, P14, what
+ * kitty-check says, and the verdicts themselves. Runs in kitty-stress after the mission. Must change
  * nothing.
  */
 #include "stress/checker.h"
@@ -14,8 +14,11 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#include <kitty/json.h>
+
 #include "ipc/buffer.h"
 #include "stress/check_log.h"
+#include "stress/record.h"
 #include "stress/run.h"
 
 const char *kt_promise_name(enum kt_promise promise)
@@ -26,6 +29,8 @@ const char *kt_promise_name(enum kt_promise promise)
 		[KT_P4] = "P4",
 		[KT_P5] = "P5",
 		[KT_P6] = "P6",
+		[KT_P7] = "P7",
+		[KT_P8] = "P8",
 		[KT_P9] = "P9",
 		[KT_P13] = "P13",
 		[KT_P14] = "P14"};
@@ -52,7 +57,8 @@ void kt_verdict_expect(
 bool kt_verdicts_all_hold(const struct kt_verdicts *verdicts)
 {
 	for (size_t i = 0; i < KT_PROMISES; i++)
-		if (verdicts->promises[i].broken || !verdicts->promises[i].checked)
+		/* A run without sinks has nothing that P8 could be about. */
+		if (verdicts->promises[i].broken || (!verdicts->promises[i].checked && i != KT_P8))
 			return false;
 	return true;
 }
@@ -225,6 +231,66 @@ static void check_overlaps(const struct kt_workspace *workspace, struct kt_verdi
 	free(path);
 }
 
+/* Every acknowledgement of the agents' records, one line each: what kitty-check is told. Gives. */
+static char *write_acknowledged(const struct kt_workspace *workspace)
+{
+	struct kt_buffer text = KT_BUFFER_INIT;
+	char *path = kt_format("%s/acknowledged", workspace->folder);
+
+	for (size_t i = 0; i < workspace->lanes; i++) {
+		char *wp = kt_workspace_wp(i);
+		struct kt_record record;
+
+		kt_record_read(workspace->records, wp, &record);
+		for (size_t k = 0; k < record.len; k++)
+			if (record.events[k].commit[0] != '\0')
+				kt_buffer_printf(&text, "%s %s %s\n", record.events[k].event_id,
+					record.events[k].commit, wp);
+		kt_record_release(&record);
+		free(wp);
+	}
+	kt_run_write_file(path, kt_buffer_text(&text), text.len);
+	kt_buffer_release(&text);
+	return path;
+}
+
+static void take_verdict(
+	struct kt_verdicts *verdicts, enum kt_promise promise, const struct kt_json *one)
+{
+	struct kt_verdict *verdict = &verdicts->promises[promise];
+	const char *first = kt_json_get_string(one, "first");
+	int64_t facts = 0, broken = 0;
+
+	(void)kt_json_get_int(one, "facts", &facts);
+	(void)kt_json_get_int(one, "broken", &broken);
+	verdict->checked += (size_t)facts;
+	if (broken > 0 && verdict->broken == 0)
+		(void)snprintf(verdict->first, sizeof verdict->first, "%s", first ? first : "");
+	verdict->broken += (size_t)broken;
+}
+
+static void check_repository(const struct kt_workspace *workspace, struct kt_verdicts *verdicts)
+{
+	struct kt_buffer text = KT_BUFFER_INIT;
+	struct kt_json *report = NULL;
+	struct kt_error err = KT_ERROR_INIT;
+	char *acknowledged = write_acknowledged(workspace);
+	int status = KT_TRY(workspace->repo, &text, "kitty-check", workspace->repo, workspace->slug,
+		"--acknowledged", acknowledged, "--json");
+
+	if (status < 0 || status > 1 ||
+		kt_json_parse(kt_buffer_text(&text), text.len, KT_JSON_LAST_WINS, &report, &err) !=
+			KT_E_OK)
+		kt_run_die("kitty-check ended with status %d", status);
+	for (int i = 0; i < KT_PROMISES; i++)
+		take_verdict(verdicts, (enum kt_promise)i,
+			kt_json_get(kt_json_get(report, "promises"),
+				kt_promise_name((enum kt_promise)i)));
+	kt_json_free(report);
+	kt_buffer_release(&text);
+	free(acknowledged);
+}
+
 void kt_check(const struct kt_workspace *workspace, struct kt_verdicts *verdicts)
 {
 	check_processes(workspace, verdicts);
@@ -233,5 +299,6 @@ void kt_check(const struct kt_workspace *workspace, struct kt_verdicts *verdicts
 	check_checkout(workspace, verdicts);
 	check_lanes(workspace, verdicts);
 	check_overlaps(workspace, verdicts);
+	check_repository(workspace, verdicts);
 	kt_check_log(workspace, verdicts);
 }

@@ -1,17 +1,13 @@
 /*
- * The promises that users rely on, checked after the fact by reading git, through the git
- * command, and files. Nothing of the program under test is asked, but for the reducer, which is
- * linked and folds each committed log anew.
+ * The promises that users rely on, checked after the fact. Three parts:
  *
- *   P1   what was acknowledged is in the log at the tip, in the commit that the receipt names
- *   P2   what was not is absent, or there whole and once
- *   P3   checked-out log equals the tip's; index and status clean; no stale lock of git's or
- * kitty's P4   each commit's log is a byte prefix of the next; one request, one commit P5
- * status.json equals the fold of the log, at every commit P6   an agent's events stand in its order
- * of submission; ids are unique; one agent at a time works in a lane P9   no process with the
- * mission's mark outlives the supervisor by more than ten seconds P13  the user's checkout, index,
- * stash, config and refs are as before P14  lane branches hold no byte of the status files; git
- * fsck finds nothing
+ *   kitty-check   P1 to P8 and P14, on any repository (stress/invariants.h): run as a child, told
+ *                 what the agents' records say was acknowledged
+ *   check_log.c   what only the records can tell: each request whole, alone in its commit, in the
+ *                 commit that its receipt names, in its sender's order (P1, P2, P4, P6)
+ *   checker.c     what one must have been there for: P9 no process with the mission's mark outlives
+ *                 the supervisor by more than ten seconds; P13 the user's checkout, index, stash,
+ *                 config and refs are as before; one agent at a time works in a lane (P6)
  */
 #ifndef KITTY_STRESS_CHECKER_H
 #define KITTY_STRESS_CHECKER_H
@@ -23,7 +19,20 @@
 
 #include "stress/workspace.h"
 
-enum kt_promise { KT_P1, KT_P2, KT_P3, KT_P4, KT_P5, KT_P6, KT_P9, KT_P13, KT_P14, KT_PROMISES };
+enum kt_promise {
+	KT_P1,
+	KT_P2,
+	KT_P3,
+	KT_P4,
+	KT_P5,
+	KT_P6,
+	KT_P7,
+	KT_P8,
+	KT_P9,
+	KT_P13,
+	KT_P14,
+	KT_PROMISES
+};
 
 struct kt_verdict {
 	size_t checked; /* how many facts were looked at: a promise nobody checked is not held */
