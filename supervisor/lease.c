@@ -22,14 +22,9 @@ static char *lease_path(const struct kt_mission *mission, const char *wp_id)
 	return kt_format("%s/claims/%s.json", mission->run_dir, wp_id);
 }
 
-enum kt_code kt_lease_write(
-	const struct kt_mission *mission, const struct kt_lease *lease, struct kt_error *err)
+void kt_lease_format(const struct kt_lease *lease, struct kt_buffer *out)
 {
-	char *folder = kt_format("%s/claims", mission->run_dir);
-	char *path = lease_path(mission, lease->wp);
 	struct kt_json *json = kt_json_new_object();
-	struct kt_buffer text = KT_BUFFER_INIT;
-	enum kt_code code = kt_folder_make(folder, 0700, err);
 
 	kt_json_set_string(json, "wp", lease->wp);
 	kt_json_set_string(json, "lane", lease->lane);
@@ -43,12 +38,23 @@ enum kt_code kt_lease_write(
 		kt_json_set_bool(json, "review", true);
 	if (lease->has_ended)
 		kt_json_set_bool(json, "ended", true);
-	kt_json_write(json, KT_JSON_COMPACT, &text);
-	kt_buffer_putc(&text, '\n');
+	kt_json_write(json, KT_JSON_COMPACT, out);
+	kt_buffer_putc(out, '\n');
+	kt_json_free(json);
+}
+
+enum kt_code kt_lease_write(
+	const struct kt_mission *mission, const struct kt_lease *lease, struct kt_error *err)
+{
+	char *folder = kt_format("%s/claims", mission->run_dir);
+	char *path = lease_path(mission, lease->wp);
+	struct kt_buffer text = KT_BUFFER_INIT;
+	enum kt_code code = kt_folder_make(folder, 0700, err);
+
+	kt_lease_format(lease, &text);
 	if (code == KT_E_OK)
 		code = kt_file_write_atomic(path, text.data, text.len, 0600, false, err);
 	kt_buffer_release(&text);
-	kt_json_free(json);
 	free(path);
 	free(folder);
 	return code;
@@ -107,20 +113,29 @@ static bool lease_fill(const struct kt_json *json, const char *wp_id, struct kt_
 	return true;
 }
 
+bool kt_lease_parse(const char *text, size_t len, const char *wp_id, struct kt_lease *out)
+{
+	struct kt_json *json = NULL;
+	struct kt_error ignored = KT_ERROR_INIT;
+	bool is_good = false;
+
+	*out = (struct kt_lease){0};
+	if (kt_json_parse(text, len, KT_JSON_LAST_WINS, &json, &ignored) == KT_E_OK)
+		is_good = lease_fill(json, wp_id, out);
+	kt_json_free(json);
+	return is_good;
+}
+
 bool kt_lease_read(const struct kt_mission *mission, const char *wp_id, struct kt_lease *out)
 {
 	char *path = lease_path(mission, wp_id);
 	struct kt_buffer text = KT_BUFFER_INIT;
-	struct kt_json *json = NULL;
 	struct kt_error ignored = KT_ERROR_INIT;
 	bool is_there = false;
 
 	*out = (struct kt_lease){0};
-	if (kt_file_read(path, LEASE_MAX, &text, &ignored) == KT_E_OK &&
-		kt_json_parse(kt_buffer_text(&text), text.len, KT_JSON_LAST_WINS, &json,
-			&ignored) == KT_E_OK)
-		is_there = lease_fill(json, wp_id, out);
-	kt_json_free(json);
+	if (kt_file_read(path, LEASE_MAX, &text, &ignored) == KT_E_OK)
+		is_there = kt_lease_parse(kt_buffer_text(&text), text.len, wp_id, out);
 	kt_buffer_release(&text);
 	free(path);
 	return is_there;

@@ -14,6 +14,8 @@
 
 #include "supervisor/mission/mission.h"
 
+struct kt_buffer;
+
 struct kt_lease {
 	char *wp, *lane;
 	long attempt;
@@ -36,6 +38,10 @@ void kt_lease_end(const struct kt_mission *mission, const char *wp_id);
 /* False when there is none, or none that can be read. Fills *out: release it. */
 bool kt_lease_read(const struct kt_mission *mission, const char *wp_id, struct kt_lease *out);
 void kt_lease_release(struct kt_lease *lease);
+
+/* The file's bytes: one JSON object and a newline; parse is kt_lease_read without the file. */
+void kt_lease_format(const struct kt_lease *lease, struct kt_buffer *out);
+bool kt_lease_parse(const char *text, size_t len, const char *wp_id, struct kt_lease *out);
 
 /* Is it under way, and does its worker live? */
 bool kt_lease_is_alive(const struct kt_lease *lease);

@@ -178,19 +178,23 @@ static bool parse(struct parser *parser)
 	return false;
 }
 
-bool kt_gitconfig_file(const char *path, kt_gitconfig_cb each, void *arg)
+bool kt_gitconfig_text(const char *text, kt_gitconfig_cb each, void *arg)
 {
-	struct kt_buffer text = KT_BUFFER_INIT;
-	struct parser parser = {.each = each, .arg = arg};
-	bool good = kt_git_file_read(path, &text) == 0;
+	struct parser parser = {.at = text, .each = each, .arg = arg};
+	bool good = parse(&parser);
 
-	if (good) {
-		parser.at = kt_buffer_text(&text);
-		good = parse(&parser);
-	}
 	kt_buffer_release(&parser.section);
 	kt_buffer_release(&parser.key);
 	kt_buffer_release(&parser.value);
+	return good;
+}
+
+bool kt_gitconfig_file(const char *path, kt_gitconfig_cb each, void *arg)
+{
+	struct kt_buffer text = KT_BUFFER_INIT;
+	bool good = kt_git_file_read(path, &text) == 0 &&
+		    kt_gitconfig_text(kt_buffer_text(&text), each, arg);
+
 	kt_buffer_release(&text);
 	return good;
 }

@@ -19,6 +19,10 @@ typedef void (*kt_gitconfig_cb)(const char *key, const char *value, void *arg);
 /* One file, includes not followed. False when it cannot be read or is malformed. */
 bool kt_gitconfig_file(const char *path, kt_gitconfig_cb each, void *arg);
 
+/* The same for a file's text, up to its first NUL. What stands before a malformed place was given.
+ */
+bool kt_gitconfig_text(const char *text, kt_gitconfig_cb each, void *arg);
+
 /* System, global, local and (with extensions.worktreeConfig) worktree scope, in git's order,
  * includes followed (include.path; includeIf gitdir, gitdir/i, onbranch). GIT_CONFIG_GLOBAL,
  * GIT_CONFIG_SYSTEM and GIT_CONFIG_NOSYSTEM count; GIT_CONFIG_COUNT and other GIT_* variables do

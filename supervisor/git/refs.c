@@ -47,22 +47,28 @@ static bool parse_id(const char *text, const char *ends, struct kt_oid *out)
 	return kt_oid_parse(digits, out);
 }
 
+bool kt_packed_refs_find(const char *text, const char *ref, struct kt_oid *out)
+{
+	char *needle = kt_format(" %s\n", ref);
+	const char *at = strstr(text, needle);
+	bool found = false;
+
+	while (at != NULL && !found) {
+		found = at - text >= 40 && parse_id(at - 40, " ", out) &&
+			(at - text == 40 || at[-41] == '\n');
+		at = strstr(at + 1, needle);
+	}
+	free(needle);
+	return found;
+}
+
 static bool read_packed(const char *common_dir, const char *ref, struct kt_oid *out)
 {
 	struct kt_buffer text = KT_BUFFER_INIT;
 	char *path = kt_format("%s/packed-refs", common_dir);
-	char *needle = kt_format(" %s\n", ref);
-	const char *at = NULL;
-	bool found = false;
+	bool found = kt_git_file_read(path, &text) == 0 &&
+		     kt_packed_refs_find(kt_buffer_text(&text), ref, out);
 
-	if (kt_git_file_read(path, &text) == 0)
-		at = strstr(kt_buffer_text(&text), needle);
-	while (at != NULL && !found) {
-		found = at - text.data >= 40 && parse_id(at - 40, " ", out) &&
-			(at - text.data == 40 || at[-41] == '\n');
-		at = strstr(at + 1, needle);
-	}
-	free(needle);
 	free(path);
 	kt_buffer_release(&text);
 	return found;
@@ -156,24 +162,38 @@ static void list_loose(struct listing *listing, const char *folder)
 	free(path);
 }
 
+void kt_packed_refs_each(const char *text, const char *prefix, kt_ref_cb each, void *arg)
+{
+	size_t prefix_len = strlen(prefix);
+	struct kt_oid oid;
+
+	for (const char *line = text; *line != '\0'; line += strspn(line, "\n")) {
+		size_t len = strcspn(line, "\n");
+
+		/* A line without its end may be half a name; git refuses such a file. */
+		if (line[len] == '\n' && len > 41 && parse_id(line, " ", &oid) &&
+			len - 41 >= prefix_len && strncmp(line + 41, prefix, prefix_len) == 0) {
+			char *name = kt_strndup(line + 41, len - 41);
+
+			each(name, &oid, arg);
+			free(name);
+		}
+		line += len;
+	}
+}
+
+static void on_packed(const char *name, const struct kt_oid *oid, void *arg)
+{
+	list_add(arg, kt_strdup(name), oid, true);
+}
+
 static void list_packed(struct listing *listing)
 {
 	struct kt_buffer text = KT_BUFFER_INIT;
 	char *path = kt_format("%s/packed-refs", listing->common_dir);
-	size_t prefix_len = strlen(listing->prefix);
-	const char *line;
-	struct kt_oid oid;
 
-	if (kt_git_file_read(path, &text) != 0)
-		kt_buffer_clear(&text);
-	for (line = kt_buffer_text(&text); *line != '\0'; line += strspn(line, "\n")) {
-		size_t len = strcspn(line, "\n");
-
-		if (len > 41 && parse_id(line, " ", &oid) && len - 41 >= prefix_len &&
-			strncmp(line + 41, listing->prefix, prefix_len) == 0)
-			list_add(listing, kt_strndup(line + 41, len - 41), &oid, true);
-		line += len;
-	}
+	if (kt_git_file_read(path, &text) == 0)
+		kt_packed_refs_each(kt_buffer_text(&text), listing->prefix, on_packed, listing);
 	kt_buffer_release(&text);
 	free(path);
 }

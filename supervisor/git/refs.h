@@ -21,6 +21,11 @@ bool kt_refs_read(const char *common_dir, const char *ref, struct kt_oid *out);
 /* Sorted by name; each ref once. */
 void kt_refs_each(const char *common_dir, const char *prefix, kt_ref_cb each, void *arg);
 
+/* The same two questions to the text of a packed-refs file; peeled ids and comments are passed
+ * over. */
+bool kt_packed_refs_find(const char *text, const char *ref, struct kt_oid *out);
+void kt_packed_refs_each(const char *text, const char *prefix, kt_ref_cb each, void *arg);
+
 /* Lock, compare, write, fsync, rename, fsync of the folder, read back. Errors: KT_E_REF_MOVED,
  * KT_E_REF_LOCKED, KT_E_NO_SPACE, KT_E_READ_ONLY, KT_E_GIT_FAILED. After any error: read the ref
  * and believe it. */

@@ -32,8 +32,8 @@ struct kt_worktree_plan {
 KT_MUST_CHECK enum kt_code kt_worktree_create(const struct kt_repository *repo,
 	const struct kt_worktree_plan *plan, bool *created, struct kt_error *err);
 
-/* The worktree of this git dir is being made at this moment, or its making was killed: HEAD and files mean nothing yet.
- * To tell the two apart, take the repository lock first. */
+/* The worktree of this git dir is being made at this moment, or its making was killed: HEAD and
+ * files mean nothing yet. To tell the two apart, take the repository lock first. */
 bool kt_worktree_is_unfinished(const char *git_dir);
 
 /* Removes registration and folder of exactly that path. Refuses (KT_E_GIT_FAILED) when it holds
@@ -61,6 +61,9 @@ char *kt_worktree_registration(const struct kt_repository *repo, const char *pat
  * in *paths. */
 KT_MUST_CHECK enum kt_code kt_worktree_changes(
 	const char *path, struct kt_buffer *paths, struct kt_error *err);
+
+/* The same from git's output; a record that makes no sense is passed over. */
+void kt_worktree_changes_parse(const struct kt_buffer *status, struct kt_buffer *paths);
 
 /* Path of the worktree (other than `except`, may be NULL) that has refs/heads/<branch> checked out;
  * gives; NULL: none. */

@@ -167,6 +167,20 @@ static const char *skip_fields(const char *record, int fields)
 	return record;
 }
 
+void kt_worktree_changes_parse(const struct kt_buffer *status, struct kt_buffer *paths)
+{
+	for (size_t at = 0; at < status->len; at += strlen(status->data + at) + 1) {
+		const char *record = status->data + at;
+		const char *name = record[0] == '?'   ? skip_fields(record, 1)
+				   : record[0] == '1' ? skip_fields(record, 8)
+				   : record[0] == 'u' ? skip_fields(record, 10)
+						      : NULL;
+
+		if (name != NULL && name[0] != '\0')
+			kt_buffer_append(paths, name, strlen(name) + 1);
+	}
+}
+
 enum kt_code kt_worktree_changes(const char *path, struct kt_buffer *paths, struct kt_error *err)
 {
 	static const char *const args[] = {
@@ -175,16 +189,8 @@ enum kt_code kt_worktree_changes(const char *path, struct kt_buffer *paths, stru
 	struct kt_git_call call = {.cwd = path, .args = args, .out = &out};
 	enum kt_code code = kt_git_run(&call, err);
 
-	for (size_t at = 0; code == KT_E_OK && at < out.len; at += strlen(out.data + at) + 1) {
-		const char *record = out.data + at;
-		const char *name = record[0] == '?'   ? record + 2
-				   : record[0] == '1' ? skip_fields(record, 8)
-				   : record[0] == 'u' ? skip_fields(record, 10)
-						      : NULL;
-
-		if (name != NULL)
-			kt_buffer_append(paths, name, strlen(name) + 1);
-	}
+	if (code == KT_E_OK)
+		kt_worktree_changes_parse(&out, paths);
 	kt_buffer_release(&out);
 	return code;
 }

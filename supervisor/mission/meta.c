@@ -144,8 +144,6 @@ static enum kt_code branches_check(
 		return invalid(err, folder, "target_branch", "not a branch's name");
 	if (coordination != NULL && !kt_branch_name_is_valid(coordination))
 		return invalid(err, folder, "coordination_branch", "not a branch's name");
-	if (target != NULL && coordination != NULL && strcmp(target, coordination) == 0)
-		return invalid(err, folder, "coordination_branch", "is the target branch");
 	return KT_E_OK;
 }
 
@@ -255,6 +253,12 @@ enum kt_code kt_mission_from_meta(const struct kt_repository *repo, const char *
 	}
 	mission->slug = kt_strdup(folder);
 	names_fill(mission, repo);
+	/* The target may be the repository's default, which no line of the file names. */
+	if (mission->coordination_branch != NULL &&
+		strcmp(mission->coordination_branch, mission->target_branch) == 0) {
+		kt_mission_free(mission);
+		return invalid(err, folder, "coordination_branch", "is the target branch");
+	}
 	paths_fill(mission, repo);
 	*out = mission;
 	return KT_E_OK;

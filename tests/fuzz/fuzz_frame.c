@@ -28,7 +28,8 @@ static void drain(struct kt_frame_decoder *decoder, struct kt_buffer *out)
 		if (!has_frame)
 			break;
 		KT_BUG_UNLESS(kt_json_is(frame.body, KT_JSON_OBJECT));
-		/* Escapes may make a body longer than what came in, but never past the limit here. */
+		/* Escapes may make a body longer than what came in, but never past the limit here.
+		 */
 		KT_BUG_UNLESS(kt_frame_encode(frame.type, frame.request_id, frame.body, out,
 				      &err) == KT_E_OK);
 		kt_frame_release(&frame);

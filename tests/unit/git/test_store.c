@@ -258,6 +258,22 @@ static void count_ref(const char *ref, const struct kt_oid *oid, void *arg)
 	kt_buffer_printf(names, "%s ", ref + strlen("refs/heads/"));
 }
 
+/* Found by the fuzzer: the listing had the half name, the look-up did not. */
+static void half_a_line_of_packed_refs_is_no_ref(void **state)
+{
+	struct fixture *it = *state;
+	struct kt_buffer names = KT_BUFFER_INIT;
+
+	free(kt_sandbox_run(it->box,
+		"git branch packed/one && git pack-refs --all && git rev-parse main | tr -d '\\n' "
+		">>.git/packed-refs && printf ' refs/heads/packed/tw' >>.git/packed-refs"));
+	assert_int_equal(
+		kt_store_ref_each(it->store, "refs/heads/packed/", count_ref, &names, &it->err),
+		KT_E_OK);
+	assert_string_equal(kt_buffer_text(&names), "packed/one ");
+	kt_buffer_release(&names);
+}
+
 static void packed_refs_are_read_moved_and_listed(void **state)
 {
 	struct fixture *it = *state;
@@ -413,6 +429,7 @@ int main(void)
 		TEST(a_ref_that_moved_is_not_overwritten),
 		TEST(a_held_ref_lock_is_waited_for_and_then_reported),
 		TEST(packed_refs_are_read_moved_and_listed),
+		TEST(half_a_line_of_packed_refs_is_no_ref),
 		TEST(a_first_commit_needs_no_parent),
 		TEST(edits_keep_modes_and_neighbours_and_refuse_to_delete),
 		TEST(ancestry_and_trees_are_told_as_git_tells_them),

@@ -281,7 +281,9 @@ static void a_broken_meta_is_an_error_for_its_own_mission_only(void **state)
 	static const char *const bad[] = {"{", "[]", "{\"mission_id\": \"x\"}",
 		"{\"mission_id\": 7}", ("{\"mission_id\": \"" B "\"}"),
 		"{\"mission_slug\": \"other\"}", "{\"target_branch\": \"-x\"}",
-		"{\"mission_number\": \"TBD\"}", "{\"target_branch\": \"a..b\"}"};
+		"{\"mission_number\": \"TBD\"}", "{\"target_branch\": \"a..b\"}",
+		/* the target is the repository's default here */
+		"{\"coordination_branch\": \"main\"}"};
 	struct fixture f;
 
 	(void)state;
