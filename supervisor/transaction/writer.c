@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <kitty/limits.h>
 
@@ -58,6 +59,7 @@ enum kt_code kt_writer_new(
 	writer = kt_alloc(sizeof *writer);
 	writer->options = *options;
 	writer->lock_fd = -1;
+	writer->trace_fd = kt_trace_open();
 	writer->queue_end = &writer->queue;
 	writer->child = (struct kt_subprocess)KT_SUBPROCESS_INIT;
 	writer->program = kt_strdup(options->program == NULL ? "/proc/self/exe" : options->program);
@@ -146,6 +148,8 @@ void kt_writer_free(struct kt_writer *writer)
 	free(writer->index_path);
 	free(writer->worktree_git_dir);
 	free(writer->program);
+	if (writer->trace_fd >= 0)
+		(void)close(writer->trace_fd);
 	free(writer);
 }
 
@@ -350,8 +354,14 @@ static enum turn step_answer(struct kt_writer *writer)
 
 bool kt_writer_turn(struct kt_writer *writer, struct kt_wait *wait)
 {
-	while (steps[writer->step](writer) == TURN_NEXT)
-		;
+	enum turn turn = TURN_NEXT;
+
+	while (turn == TURN_NEXT) {
+		enum step step = writer->step;
+
+		turn = steps[step](writer);
+		kt_trace_step(writer, step);
+	}
 	*wait = writer->wait;
 	return writer->step == STEP_IDLE;
 }

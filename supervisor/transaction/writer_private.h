@@ -127,7 +127,12 @@ struct kt_writer {
 	struct kt_oid sync_from;
 
 	uint64_t commits;
+	int trace_fd; /* -1: nobody asked for a trace */
 };
+
+/* trace.c: for the check of the model (tests/model). -1 unless SPEC_KITTY_TRACE names a file. */
+int kt_trace_open(void);
+void kt_trace_step(const struct kt_writer *writer, enum step ended); /* when the step has changed */
 
 /* Notices for people. */
 void kt_writer_notice(struct kt_writer *writer, const char *format, ...) KT_PRINTF(2, 3);
