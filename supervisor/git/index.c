@@ -177,17 +177,19 @@ static enum kt_index_outcome update_once(const struct target *target, struct kt_
 }
 
 /* With patience for another process's index.lock. */
-static enum kt_code update(const struct target *target, struct kt_error *err)
+static enum kt_code update(const struct target *target,
+	enum kt_index_outcome (*once)(const struct target *, struct kt_error *),
+	struct kt_error *err)
 {
 	int64_t deadline = kt_clock_monotonic_ms() + PATIENCE_MS;
 	struct timespec pause = {0, 5000000};
-	enum kt_index_outcome outcome = update_once(target, err);
+	enum kt_index_outcome outcome = once(target, err);
 
 	while (outcome == KT_INDEX_LOCKED && kt_clock_monotonic_ms() < deadline) {
 		(void)nanosleep(&pause, NULL);
 		if (pause.tv_nsec < 50000000)
 			pause.tv_nsec *= 2;
-		outcome = update_once(target, err);
+		outcome = once(target, err);
 	}
 	if (outcome == KT_INDEX_DONE)
 		return KT_E_OK;
@@ -204,7 +206,19 @@ enum kt_code kt_index_update(struct kt_store *store, const char *worktree,
 
 	(void)store;
 	if (code == KT_E_OK && len > 0)
-		code = update(&target, err);
+		code = update(&target, update_once, err);
+	target_release(&target);
+	return code;
+}
+
+enum kt_code kt_index_update_by_git(const char *worktree, const struct kt_index_entry *entries,
+	size_t len, struct kt_error *err)
+{
+	struct target target = {.entries = entries, .len = len};
+	enum kt_code code = target_init(&target, worktree, err);
+
+	if (code == KT_E_OK && len > 0)
+		code = update(&target, update_with_git, err);
 	target_release(&target);
 	return code;
 }
@@ -347,7 +361,7 @@ enum kt_code kt_private_index_finish(const char *worktree, const struct kt_index
 	target.path = kt_strdup(path);
 	target.variable = kt_format("GIT_INDEX_FILE=%s", path);
 	if (len > 0)
-		code = update(&target, err);
+		code = update(&target, update_once, err);
 	target_release(&target);
 	return code;
 }

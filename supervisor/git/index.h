@@ -17,6 +17,11 @@ struct kt_index_entry {
 KT_MUST_CHECK enum kt_code kt_index_update(struct kt_store *store, const char *worktree,
 	const struct kt_index_entry *entries, size_t len, struct kt_error *err);
 
+/* The same through git alone: for an index that is not kitty's own, whose extensions (untracked
+ * cache, fsmonitor, split) must survive. Blocks on git children. */
+KT_MUST_CHECK enum kt_code kt_index_update_by_git(const char *worktree,
+	const struct kt_index_entry *entries, size_t len, struct kt_error *err);
+
 /* True when the index holds exactly these blobs at these paths, stage 0. Read-only. */
 KT_MUST_CHECK enum kt_code kt_index_matches(struct kt_store *store, const char *worktree,
 	const struct kt_index_entry *entries, size_t len, bool *out, struct kt_error *err);

@@ -114,14 +114,6 @@ static bool is_repeated(struct admission *a, struct kt_error *err)
 
 /* ---- who may do it ---- */
 
-static enum kt_code load_plan(struct kt_writer *writer, struct kt_error *err)
-{
-	if (writer->plan != NULL)
-		return KT_E_OK;
-	return kt_plan_load(
-		writer->store, writer->options.mission, &writer->tip, &writer->plan, err);
-}
-
 static enum kt_code check_lane(const struct admission *a, struct kt_error *err)
 {
 	const struct kt_lane_plan *lane = NULL;
@@ -129,7 +121,7 @@ static enum kt_code check_lane(const struct admission *a, struct kt_error *err)
 
 	if (a->pending->lane == NULL)
 		return KT_E_OK;
-	code = load_plan(a->writer, err);
+	code = kt_writer_plan(a->writer, err);
 	if (code != KT_E_OK)
 		return code;
 	lane = a->wp_id == NULL ? NULL : kt_lanes_of_wp(a->writer->plan->lanes, a->wp_id);
@@ -147,11 +139,14 @@ static enum kt_code check_wp(struct admission *a, struct kt_error *err)
 {
 	bool is_known = kt_reducer_wp(a->writer->state, a->wp_id, &a->wp);
 
+	if (a->writer->to.kind == KT_DESTINATION_LANE &&
+		kt_check_whole(a->writer, a->wp_id, err) != KT_E_OK)
+		return err->code;
 	a->from = is_known && a->wp.has_transition ? a->wp.status : KT_STATUS_GENESIS;
 	/* finalize-tasks brings the plan along with the first rows of its WPs. */
 	if (is_known || kt_json_get(a->pending->request, "files") != NULL)
 		return KT_E_OK;
-	if (load_plan(a->writer, err) != KT_E_OK ||
+	if (kt_writer_plan(a->writer, err) != KT_E_OK ||
 		kt_plan_find_wp(a->writer->plan, a->wp_id) == NULL)
 		return kt_error_set(err, KT_E_WP_NOT_FOUND, "%s in %s", a->wp_id,
 			a->writer->options.mission->slug);
@@ -200,7 +195,7 @@ static bool are_subtasks_complete(const struct admission *a)
 	const struct kt_json *done = kt_json_get(a->wp.entry, "subtasks");
 	struct kt_error ignored = KT_ERROR_INIT;
 
-	if (load_plan(a->writer, &ignored) != KT_E_OK)
+	if (kt_writer_plan(a->writer, &ignored) != KT_E_OK)
 		return true; /* no plan, no roster: an empty list counts as complete */
 	wp = kt_plan_find_wp(a->writer->plan, a->wp_id);
 	for (size_t i = 0; wp != NULL && wp->subtasks != NULL && wp->subtasks[i] != NULL; i++)
@@ -219,7 +214,7 @@ static const struct kt_json *object_or_null(const struct kt_json *op, const char
 static enum kt_code check_move(
 	const struct admission *a, enum kt_status to, const char *mode, struct kt_error *err)
 {
-	char *context = kt_format("%s:%s", mode, a->writer->options.mission->coord_worktree);
+	char *context = kt_format("%s:%s", mode, a->writer->to.worktree);
 	struct kt_move move = {.from = a->from,
 		.to = to,
 		.actor = a->actor,
@@ -240,8 +235,7 @@ static enum kt_code check_move(
 	/* A WP is done when its lane is integrated; the row alone would be a lie (architecture.md,
 	 * 8). */
 	if (to == KT_STATUS_DONE && !move.force && !kt_is_integration(a->pending))
-		return kt_error_set(err, KT_E_TRANSITION_REJECTED,
-			"%s: done is written when its lane is integrated", a->wp_id);
+		return kt_check_contained(a->writer, a->wp_id, err);
 	if (a->from == KT_STATUS_GENESIS && to != KT_STATUS_PLANNED && to != KT_STATUS_CANCELED)
 		return kt_error_set(err, KT_E_WP_NOT_FINALIZED, "%s", a->wp_id);
 	return KT_E_OK;
@@ -294,7 +288,7 @@ static struct kt_json *approval_new(const struct admission *a)
 	char *branch = NULL, *ref = NULL;
 
 	if (kt_json_get_string(given, "approved_commit") != NULL ||
-		load_plan(a->writer, &ignored) != KT_E_OK)
+		kt_writer_plan(a->writer, &ignored) != KT_E_OK)
 		return NULL;
 	lane = kt_lanes_of_wp(a->writer->plan->lanes, a->wp_id);
 	if (lane == NULL || strcmp(lane->id, "lane-planning") == 0)

@@ -283,8 +283,8 @@ enum turn kt_step_build(struct kt_writer *writer)
 	struct kt_error err = KT_ERROR_INIT;
 
 	kt_hooks_release(&writer->hooks);
-	if (kt_hooks_find(writer->options.repo, writer->options.mission->coord_worktree,
-		    &writer->hooks, &err) != KT_E_OK) {
+	if (kt_hooks_find(writer->options.repo, writer->to.worktree, &writer->hooks, &err) !=
+		KT_E_OK) {
 		kt_batch_fail(writer, &err);
 		writer->step = STEP_ANSWER;
 		return TURN_NEXT;

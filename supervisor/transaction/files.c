@@ -13,9 +13,11 @@
 #include "ipc/file.h"
 #include "supervisor/transaction/writer_private.h"
 
+enum { PLAN_FILE_MAX = 16 << 20 };
+
 char *kt_working_path(const struct kt_writer *writer, const char *relative)
 {
-	return kt_path_join(writer->options.mission->coord_worktree, relative);
+	return kt_path_join(writer->to.worktree, relative);
 }
 
 static enum kt_code write_all(
@@ -181,13 +183,76 @@ enum kt_code kt_working_restore(struct kt_writer *writer, struct kt_error *err)
 
 /* ---- step: files ---- */
 
+enum kt_code kt_working_index_update(struct kt_writer *writer, const struct kt_index_entry *entries,
+	size_t len, struct kt_error *err)
+{
+	if (kt_destination_is_own(&writer->to))
+		return kt_index_update(writer->store, writer->to.worktree, entries, len, err);
+	return kt_index_update_by_git(writer->to.worktree, entries, len, err);
+}
+
+/* In somebody's checkout a plan file follows at once: there is no two-tree read that could. What
+ * stood there and differs is kept. */
+static enum kt_code write_plan_file(struct kt_writer *writer, const char *relative,
+	const struct kt_oid *blob, struct kt_error *err)
+{
+	char *path = kt_working_path(writer, relative);
+	const char *slash = strrchr(relative, '/');
+	struct kt_buffer bytes = KT_BUFFER_INIT, now = KT_BUFFER_INIT;
+	struct kt_error ignored = KT_ERROR_INIT;
+	struct kt_oid oid = {{0}};
+	bool found = false;
+	enum kt_code code = kt_store_blob_read(
+		writer->store, &writer->tip, relative, &found, &oid, &bytes, err);
+
+	KT_BUG_UNLESS(code != KT_E_OK || (found && kt_oid_equal(&oid, blob)));
+	if (code == KT_E_OK && kt_file_read(path, PLAN_FILE_MAX, &now, &ignored) == KT_E_OK &&
+		now.len == bytes.len &&
+		memcmp(kt_buffer_text(&now), kt_buffer_text(&bytes), now.len) == 0)
+		goto out;
+	if (code == KT_E_OK && now.len > 0)
+		free(kt_quarantine_bytes(writer, slash == NULL ? relative : slash + 1,
+			kt_buffer_text(&now), now.len));
+	if (code == KT_E_OK)
+		code = kt_file_write_atomic(
+			path, kt_buffer_text(&bytes), bytes.len, 0644, false, err);
+out:
+	kt_buffer_release(&bytes);
+	kt_buffer_release(&now);
+	free(path);
+	return code;
+}
+
+/* The request that brought plan files along; it is the last one of its batch. NULL: none. */
+static const struct kt_json *plan_files(const struct kt_writer *writer)
+{
+	for (const struct pending *p = writer->batch; p != NULL; p = p->next)
+		if (p->is_built && kt_json_get(p->request, "files") != NULL)
+			return kt_json_get(p->request, "files");
+	return NULL;
+}
+
 static enum kt_code update_index(struct kt_writer *writer, struct kt_error *err)
 {
 	const struct kt_mission *mission = writer->options.mission;
-	const struct kt_index_entry entries[2] = {{mission->log_path, writer->log_blob},
-		{mission->snapshot_path, writer->snapshot_blob}};
+	const struct kt_json *files =
+		kt_destination_is_own(&writer->to) ? NULL : plan_files(writer);
+	struct kt_index_entry *entries = kt_alloc((kt_json_size(files) + 2) * sizeof *entries);
+	enum kt_code code = KT_E_OK;
+	size_t len = 2;
 
-	return kt_index_update(writer->store, mission->coord_worktree, entries, 2, err);
+	entries[0] = (struct kt_index_entry){mission->log_path, writer->log_blob};
+	entries[1] = (struct kt_index_entry){mission->snapshot_path, writer->snapshot_blob};
+	for (const struct kt_json *f = kt_json_first(files); code == KT_E_OK && f != NULL;
+		f = kt_json_next(f), len++) {
+		entries[len].path = kt_json_get_string(f, "path");
+		(void)kt_oid_parse(kt_json_get_string(f, "blob"), &entries[len].blob);
+		code = write_plan_file(writer, entries[len].path, &entries[len].blob, err);
+	}
+	if (code == KT_E_OK)
+		code = kt_working_index_update(writer, entries, len, err);
+	free(entries);
+	return code;
 }
 
 static enum kt_code write_files(
@@ -239,10 +304,14 @@ enum turn kt_step_files(struct kt_writer *writer)
 	kt_hooks_end(writer);
 	writer->step = STEP_ANSWER;
 	if (writer->has_files) {
-		writer->sync_from = old_tip;
-		writer->step = STEP_SYNC;
 		kt_plan_free(writer->plan);
 		writer->plan = NULL;
+	}
+	if (!kt_destination_is_own(&writer->to))
+		return TURN_NEXT;
+	if (writer->has_files) {
+		writer->sync_from = old_tip;
+		writer->step = STEP_SYNC;
 	} else {
 		kt_synced_write(writer, &writer->tip);
 	}

@@ -20,12 +20,10 @@ enum { LOG_MAX = 1 << 30 };
 
 static enum kt_code read_tip(struct kt_writer *writer, struct kt_oid *tip, struct kt_error *err)
 {
-	enum kt_code code = kt_store_ref_read(
-		writer->store, writer->options.mission->coordination_ref, tip, err);
+	enum kt_code code = kt_store_ref_read(writer->store, writer->to.ref, tip, err);
 
-	if (code == KT_E_DESTINATION_REF_NOT_FOUND)
-		return kt_error_set(err, KT_E_COORDINATION_BRANCH_DELETED, "%s",
-			writer->options.mission->coordination_branch);
+	if (code == KT_E_DESTINATION_REF_NOT_FOUND && kt_destination_is_own(&writer->to))
+		return kt_error_set(err, KT_E_COORDINATION_BRANCH_DELETED, "%s", writer->to.branch);
 	return code;
 }
 
@@ -61,8 +59,7 @@ static enum kt_code check_history(
 			memcmp(kt_buffer_text(log), kt_buffer_text(&writer->log),
 				writer->log.len) == 0))
 		return KT_E_OK;
-	return kt_error_set(err, KT_E_COORDINATION_FOREIGN_COMMIT, "%s",
-		writer->options.mission->coordination_branch);
+	return kt_error_set(err, KT_E_COORDINATION_FOREIGN_COMMIT, "%s", writer->to.branch);
 }
 
 static enum kt_code reduce(const struct kt_mission *mission, const struct kt_buffer *log,
@@ -166,6 +163,20 @@ static enum kt_code cut_tail(struct kt_writer *writer, const char *path,
 	return code;
 }
 
+/* A log that was never committed to somebody's branch may be all there is: theirs to commit or to
+ * move away. In kitty's own worktree it is what a killed writer left. */
+static enum kt_code refuse_uncommitted(
+	const struct kt_writer *writer, const char *path, struct kt_error *err)
+{
+	if (kt_destination_is_own(&writer->to))
+		return KT_E_OK;
+	(void)kt_error_set(
+		err, KT_E_LOG_EDITED, "%s is not committed on %s", path, writer->to.branch);
+	kt_error_next(err, "git -C '%s' add -- %s", writer->to.worktree,
+		writer->options.mission->log_path);
+	return err->code;
+}
+
 static enum kt_code heal_log(struct kt_writer *writer, struct kt_error *err)
 {
 	char *path = kt_working_path(writer, writer->options.mission->log_path);
@@ -179,14 +190,15 @@ static enum kt_code heal_log(struct kt_writer *writer, struct kt_error *err)
 		code = kt_error_set(err, KT_E_LOG_EDITED, "%s is not a regular file", path);
 	if (code == KT_E_OK && exists)
 		code = kt_file_read(path, LOG_MAX, &file, err);
+	if (code == KT_E_OK && !writer->has_log && file.len > 0)
+		code = refuse_uncommitted(writer, path, err);
 	if (code != KT_E_OK || (!exists && !writer->has_log))
 		goto out;
 	log_case = exists ? classify(&file, &writer->log) : LOG_IS_SHORT;
 	if (log_case == LOG_IS_EDITED) {
 		code = kt_error_set(err, KT_E_LOG_EDITED,
-			"%s differs from %s within its committed rows", path,
-			writer->options.mission->coordination_branch);
-		kt_error_next(err, "git -C '%s' restore %s", writer->options.mission->coord_worktree,
+			"%s differs from %s within its committed rows", path, writer->to.branch);
+		kt_error_next(err, "git -C '%s' restore %s", writer->to.worktree,
 			writer->options.mission->log_path);
 	} else if (log_case == LOG_HAS_TAIL) {
 		code = cut_tail(writer, path, &file, err);
@@ -203,6 +215,13 @@ out:
 	return code;
 }
 
+/* Whatever stood there in somebody's checkout is kept: kitty alone knows that it is derived. */
+static void keep_snapshot(struct kt_writer *writer, const struct kt_buffer *file)
+{
+	if (!kt_destination_is_own(&writer->to) && file->len > 0)
+		free(kt_quarantine_bytes(writer, "status.json", kt_buffer_text(file), file->len));
+}
+
 static enum kt_code heal_snapshot(struct kt_writer *writer, struct kt_error *err)
 {
 	char *path = kt_working_path(writer, writer->options.mission->snapshot_path);
@@ -214,6 +233,8 @@ static enum kt_code heal_snapshot(struct kt_writer *writer, struct kt_error *err
 		file.len == writer->snapshot.len &&
 		memcmp(kt_buffer_text(&file), kt_buffer_text(&writer->snapshot), file.len) == 0;
 
+	if (!is_equal || !writer->has_snapshot)
+		keep_snapshot(writer, &file);
 	if (writer->has_snapshot && !is_equal)
 		code = kt_file_write_atomic(path, kt_buffer_text(&writer->snapshot),
 			writer->snapshot.len, 0644, false, err);
@@ -239,15 +260,14 @@ static enum kt_code heal_index(struct kt_writer *writer, struct kt_error *err)
 			(struct kt_index_entry){mission->snapshot_path, writer->snapshot_blob};
 	if (len == 0)
 		return KT_E_OK;
-	code = kt_index_matches(
-		writer->store, mission->coord_worktree, entries, len, &matches, err);
+	code = kt_index_matches(writer->store, writer->to.worktree, entries, len, &matches, err);
 	if (code != KT_E_OK || matches)
 		return code;
 	/* The index is about to be locked: whoever finds the lock of a dead healer must know it. */
 	writer->new_tip = writer->tip;
 	code = kt_intent_write(writer, err);
 	if (code == KT_E_OK)
-		code = kt_index_update(writer->store, mission->coord_worktree, entries, len, err);
+		code = kt_working_index_update(writer, entries, len, err);
 	kt_intent_clear(writer);
 	return code;
 }
@@ -307,11 +327,13 @@ enum turn kt_step_heal(struct kt_writer *writer)
 		writer->step = STEP_ANSWER;
 		return TURN_NEXT;
 	}
+	writer->step = STEP_GATE;
+	if (!kt_destination_is_own(&writer->to))
+		return TURN_NEXT;
 	if (kt_synced_read(writer, &writer->sync_from) && !kt_oid_equal(&writer->sync_from, &tip)) {
 		writer->step = STEP_SYNC;
 		return TURN_NEXT;
 	}
 	kt_synced_write(writer, &tip);
-	writer->step = STEP_GATE;
 	return TURN_NEXT;
 }

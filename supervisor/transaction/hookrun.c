@@ -41,6 +41,8 @@ void kt_hooks_end(struct kt_writer *writer)
 {
 	if (writer->index_path != NULL)
 		(void)unlink(writer->index_path);
+	if (writer->message_path != NULL && !kt_destination_is_own(&writer->to))
+		(void)unlink(writer->message_path);
 	free(writer->index_path);
 	free(writer->message_path);
 	writer->index_path = writer->message_path = NULL;
@@ -102,8 +104,8 @@ static enum kt_code start_index(struct kt_writer *writer, struct kt_error *err)
 
 	writer->child.deadline_ms = kt_clock_monotonic_ms() + KT_GIT_TIMEOUT_MS;
 	if (code == KT_E_OK)
-		code = kt_private_index_start(writer->options.mission->coord_worktree, &writer->tip,
-			writer->index_path, &writer->child.child, err);
+		code = kt_private_index_start(writer->to.worktree, &writer->tip, writer->index_path,
+			&writer->child.child, err);
 	if (code != KT_E_OK)
 		kt_subprocess_release(&writer->child);
 	return code;
@@ -121,8 +123,7 @@ static enum kt_code finish_index(
 	if (!status->exited || status->exit_code != 0)
 		return kt_error_set(
 			err, KT_E_GIT_FAILED, "git read-tree of the index for the hooks");
-	return kt_private_index_finish(
-		mission->coord_worktree, entries, 2, writer->index_path, err);
+	return kt_private_index_finish(writer->to.worktree, entries, 2, writer->index_path, err);
 }
 
 /* A killed writer's private index and git's lock on it: ours alone, and we hold the mission's lock.
@@ -147,8 +148,10 @@ static enum kt_code stage(struct kt_writer *writer, struct kt_error *err)
 	writer->hook_next = 0;
 	free(writer->index_path);
 	free(writer->message_path);
-	writer->index_path = kt_path_join(writer->worktree_git_dir, "kitty-hook-index");
-	writer->message_path = kt_path_join(writer->worktree_git_dir, "COMMIT_EDITMSG");
+	writer->index_path = kt_path_join(writer->to.git_dir, "kitty-hook-index");
+	/* The last message of somebody's own commit is not ours to overwrite. */
+	writer->message_path = kt_path_join(writer->to.git_dir,
+		kt_destination_is_own(&writer->to) ? "COMMIT_EDITMSG" : "kitty-commit-message");
 	remove_leftovers(writer->index_path);
 	code = kt_working_log_append(
 		writer, writer->log.len, pending->rows.data, pending->rows.len, err);
@@ -164,8 +167,8 @@ static enum kt_code stage(struct kt_writer *writer, struct kt_error *err)
 static enum kt_code start_hook(struct kt_writer *writer, enum kt_hook hook, struct kt_error *err)
 {
 	struct kt_hook_call call = {.hook = hook,
-		.worktree = writer->options.mission->coord_worktree,
-		.git_dir = writer->worktree_git_dir,
+		.worktree = writer->to.worktree,
+		.git_dir = writer->to.git_dir,
 		.index_file = writer->index_path,
 		.message_file = writer->message_path};
 	char *name = kt_repository_config_get(writer->options.repo, "user.name");

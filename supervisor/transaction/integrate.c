@@ -45,15 +45,39 @@ static bool approved_commit(
 	return found;
 }
 
+enum kt_code kt_check_contained(struct kt_writer *writer, const char *wp_id, struct kt_error *err)
+{
+	const struct kt_mission *mission = writer->options.mission;
+	char *target = kt_format("refs/heads/%s", mission->target_branch);
+	struct kt_wp_state wp = {0};
+	struct kt_oid approved = {{0}}, tip = {{0}};
+	bool is_contained = false;
+	enum kt_code code = KT_E_OK;
+
+	if (!kt_destination_is_own(&writer->to) && kt_reducer_wp(writer->state, wp_id, &wp) &&
+		approved_commit(writer, &wp, &approved)) {
+		code = kt_store_ref_read(writer->store, target, &tip, err);
+		if (code == KT_E_OK)
+			code = kt_store_is_ancestor(
+				writer->store, &approved, &tip, &is_contained, err);
+	}
+	free(target);
+	if (code != KT_E_OK || is_contained)
+		return code;
+	(void)kt_error_set(err, KT_E_TRANSITION_REJECTED,
+		"%s: done is written when its lane is integrated", wp_id);
+	if (!kt_destination_is_own(&writer->to))
+		kt_error_next(err, "kitty merge --mission %s", mission->slug);
+	return err->code;
+}
+
 static enum kt_code check_lane_of_wp(
 	struct kt_writer *writer, const char *wp_id, const char *lane_id, struct kt_error *err)
 {
 	const struct kt_lane_plan *lane = NULL;
 
-	if (writer->plan == NULL && kt_plan_load(writer->store, writer->options.mission,
-					    &writer->tip, &writer->plan, err) != KT_E_OK)
+	if (kt_writer_plan(writer, err) != KT_E_OK)
 		return err->code;
-	KT_BUG_UNLESS(writer->plan != NULL);
 	lane = kt_lanes_of_wp(writer->plan->lanes, wp_id);
 	if (lane == NULL || strcmp(lane->id, lane_id) != 0)
 		return kt_error_set(err, KT_E_LANE_FOREIGN_WP, "%s is not a work package of %s",
@@ -222,6 +246,17 @@ static bool is_settled(const struct kt_writer *writer, const struct pending *pen
 	       wp.status == KT_STATUS_DONE;
 }
 
+/* The code of somebody's checkout is not changed behind their back. */
+static enum turn refuse_checkout(struct kt_writer *writer, struct pending *pending)
+{
+	struct kt_error err = KT_ERROR_INIT;
+
+	(void)kt_error_set(&err, KT_E_TRANSITION_REJECTED,
+		"without a coordination branch a lane is merged into the target only");
+	kt_error_next(&err, "kitty merge --mission %s", writer->options.mission->slug);
+	return refuse(writer, pending, &err);
+}
+
 enum turn kt_step_merge(struct kt_writer *writer)
 {
 	struct kt_child_status status = {0};
@@ -234,6 +269,8 @@ enum turn kt_step_merge(struct kt_writer *writer)
 	}
 	memset(&writer->integrated, 0, sizeof writer->integrated);
 	writer->step = STEP_BUILD;
+	if (pending != NULL && !kt_destination_is_own(&writer->to))
+		return refuse_checkout(writer, pending);
 	if (pending == NULL || !needs_merge(pending) || is_settled(writer, pending))
 		return TURN_NEXT;
 	writer->step = STEP_MERGE;

@@ -102,6 +102,7 @@ bool kt_synced_read(const struct kt_writer *writer, struct kt_oid *tip)
 struct lock_rule {
 	bool has_dead_owner; /* an intent of a dead process exists */
 	time_t intent_time;
+	bool is_checkout; /* somebody's: only what our dead writer left may be broken */
 };
 
 static bool is_own_stale(const struct lock_rule *rule, const struct stat *lock)
@@ -152,7 +153,7 @@ static void break_lock(struct kt_writer *writer, const struct lock_rule *rule, c
 
 	if (lstat(path, &lock) != 0)
 		return;
-	is_old = time(NULL) - lock.st_mtime > OLD_LOCK_S;
+	is_old = !rule->is_checkout && time(NULL) - lock.st_mtime > OLD_LOCK_S;
 	if (!is_own_stale(rule, &lock) && !(is_old && !is_git_at_work(writer)))
 		return;
 	if (unlink(path) == 0)
@@ -168,7 +169,7 @@ static void read_rule(const struct kt_writer *writer, struct lock_rule *rule)
 	unsigned long long start_time = 0;
 	struct stat facts;
 
-	*rule = (struct lock_rule){false, 0};
+	*rule = (struct lock_rule){false, 0, !kt_destination_is_own(&writer->to)};
 	if (record_read(writer, "intent", text, &facts) <= 0)
 		return;
 	pid = strtol(at, &end, 10);
@@ -183,25 +184,37 @@ static void read_rule(const struct kt_writer *writer, struct lock_rule *rule)
 	rule->intent_time = facts.st_mtime;
 }
 
+/* The git dir of the destination's worktree; gives; NULL: there is none (yet). */
+static char *git_dir_of(const struct kt_writer *writer)
+{
+	struct kt_worktree_facts facts = {0};
+	char *git_dir = NULL;
+
+	if (!kt_destination_is_own(&writer->to))
+		return kt_strdup(writer->to.git_dir);
+	kt_worktree_inspect(writer->options.repo, writer->to.worktree, &facts);
+	git_dir = kt_strdup(facts.git_dir);
+	kt_worktree_facts_release(&facts);
+	return git_dir;
+}
+
 /* Called right after the mission's lock was taken: whoever wrote the intent is dead or done. */
 void kt_intent_break_stale_locks(struct kt_writer *writer)
 {
-	const struct kt_mission *mission = writer->options.mission;
-	struct kt_worktree_facts facts = {0};
 	struct lock_rule rule;
-	char *ref_lock = kt_format("%s/%s.lock", mission->common_dir, mission->coordination_ref);
-	char *index_lock = NULL;
+	char *ref_lock =
+		kt_format("%s/%s.lock", writer->options.mission->common_dir, writer->to.ref);
+	char *git_dir = git_dir_of(writer), *index_lock = NULL;
 
 	read_rule(writer, &rule);
 	break_lock(writer, &rule, ref_lock);
-	kt_worktree_inspect(writer->options.repo, mission->coord_worktree, &facts);
-	if (facts.git_dir != NULL) {
-		index_lock = kt_path_join(facts.git_dir, "index.lock");
+	if (git_dir != NULL) {
+		index_lock = kt_path_join(git_dir, "index.lock");
 		break_lock(writer, &rule, index_lock);
 	}
 	if (rule.has_dead_owner)
 		kt_intent_clear(writer);
-	kt_worktree_facts_release(&facts);
+	free(git_dir);
 	free(ref_lock);
 	free(index_lock);
 }

@@ -15,17 +15,27 @@
 #include "supervisor/git/environment.h"
 #include "supervisor/transaction/writer_private.h"
 
-enum { MESSAGE_MAX = 1 << 20, LOG_MAX = 1 << 30, PATHS_MAX = 4 << 20, STATUS_PREFIX = 3 };
+enum {
+	OPTIONS_LEN = 5,
+	MESSAGE_MAX = 1 << 20,
+	LOG_MAX = 1 << 30,
+	PATHS_MAX = 4 << 20,
+	STATUS_PREFIX = 3
+};
 
 enum kt_code kt_hooks_look(struct kt_writer *writer, struct kt_error *err)
 {
-	static const char *const args[] = {
-		"status", "--porcelain", "-z", "--no-renames", "--untracked-files=all", NULL};
-	struct kt_git_call call = {.cwd = writer->options.mission->coord_worktree, .args = args};
+	const struct kt_mission *mission = writer->options.mission;
+	const char *args[] = {"status", "--porcelain", "-z", "--no-renames",
+		"--untracked-files=all", "--", mission->log_path, mission->snapshot_path, NULL};
+	struct kt_git_call call = {.cwd = writer->to.worktree, .args = args};
 	struct kt_git_descriptors descriptors = {
 		KT_CHILD_NULL_FD, KT_CHILD_NULL_FD, KT_CHILD_NULL_FD, 0};
 	enum kt_code code = kt_subprocess_prepare(&writer->child, err);
 
+	/* What a hook does to other files of somebody's checkout is between the two of them. */
+	if (kt_destination_is_own(&writer->to))
+		args[OPTIONS_LEN] = NULL;
 	descriptors.output = writer->child.output_fd;
 	writer->child.deadline_ms = kt_clock_monotonic_ms() + KT_GIT_TIMEOUT_MS;
 	if (code == KT_E_OK)

@@ -9,50 +9,93 @@
 
 #include "ipc/buffer.h"
 #include "ipc/file.h"
+#include "supervisor/transaction/destination.h"
+#include "supervisor/transaction/legacy.h"
 
-static enum kt_code read_ref(struct kt_store *store, const struct kt_mission *mission,
-	struct kt_oid *tip, struct kt_error *err)
+/* The commit that the view is of. Legacy missions have several; theirs is the one with the plan. */
+static enum kt_code read_tip(const struct kt_repository *repo, struct kt_store *store,
+	const struct kt_mission *mission, struct kt_oid *tip, struct kt_error *err)
 {
-	char *closed = NULL;
+	char *ref = mission->is_closed ? kt_format("refs/kitty/closed/%s", mission->slug)
+				       : kt_strdup(mission->coordination_ref);
+	char *git_dir = NULL;
 	enum kt_code code = KT_E_OK;
 
-	if (mission->coordination_ref == NULL)
-		return kt_error_set(err, KT_E_MISSION_TOPOLOGY_UNSUPPORTED, "%s", mission->slug);
-	if (mission->is_closed) {
-		closed = kt_format("refs/kitty/closed/%s", mission->slug);
-		code = kt_store_ref_read(store, closed, tip, err);
-		free(closed);
-		return code;
+	if (ref == NULL && mission->topology == KT_TOPOLOGY_LEGACY &&
+		kt_legacy_plan_commit(repo, store, mission, tip, err) == KT_E_OK)
+		return KT_E_OK;
+	*err = (struct kt_error)KT_ERROR_INIT;
+	if (ref == NULL) {
+		git_dir = kt_worktree_git_dir(mission->repo_root);
+		ref = git_dir == NULL ? NULL : kt_head_read(git_dir);
+		free(git_dir);
 	}
-	code = kt_store_ref_read(store, mission->coordination_ref, tip, err);
-	if (code == KT_E_DESTINATION_REF_NOT_FOUND)
-		return kt_error_set(
+	if (ref == NULL)
+		return kt_error_set(err, KT_E_BOOKKEEPING_LEGACY_RESOLUTION_FAILED,
+			"%s has no branch checked out", mission->repo_root);
+	code = kt_store_ref_read(store, ref, tip, err);
+	if (code == KT_E_DESTINATION_REF_NOT_FOUND && mission->coordination_ref != NULL &&
+		!mission->is_closed)
+		code = kt_error_set(
 			err, KT_E_COORDINATION_BRANCH_DELETED, "%s", mission->coordination_branch);
+	free(ref);
 	return code;
 }
 
-static enum kt_code read_log(struct kt_store *store, const struct kt_mission *mission,
-	struct kt_view *view, struct kt_error *err)
+static enum kt_code reduce(
+	const struct kt_mission *mission, struct kt_view *view, struct kt_error *err)
+{
+	struct kt_error cause = KT_ERROR_INIT;
+
+	view->state = kt_reducer_new();
+	if (view->log_len > 0 &&
+		kt_reducer_feed(view->state, view->log, view->log_len, &cause) != KT_E_OK) {
+		(void)kt_error_set(err, cause.code, "%s: %s", mission->log_path, cause.detail);
+		kt_error_next(err, "kitty verify --mission %s", mission->slug);
+		return err->code;
+	}
+	kt_reducer_settle(view->state);
+	return KT_E_OK;
+}
+
+static bool is_legacy(const struct kt_mission *mission)
+{
+	return mission->coordination_ref == NULL && mission->topology == KT_TOPOLOGY_LEGACY;
+}
+
+static enum kt_code read_log(const struct kt_repository *repo, struct kt_store *store,
+	const struct kt_mission *mission, struct kt_view *view, struct kt_error *err)
 {
 	struct kt_buffer text = KT_BUFFER_INIT;
-	struct kt_error cause = KT_ERROR_INIT;
 	bool found = false;
-	enum kt_code code =
-		kt_store_blob_read(store, &view->tip, mission->log_path, &found, NULL, &text, err);
+	enum kt_code code = is_legacy(mission)
+				    ? kt_legacy_union(repo, store, mission, &text, err)
+				    : kt_store_blob_read(store, &view->tip, mission->log_path,
+					      &found, NULL, &text, err);
 
 	view->log_len = text.len;
 	view->log = kt_buffer_take(&text);
-	view->state = kt_reducer_new();
-	if (code == KT_E_OK && view->log_len > 0 &&
-		kt_reducer_feed(view->state, view->log, view->log_len, &cause) != KT_E_OK) {
-		code = kt_error_set(err, cause.code, "%s: %s", mission->log_path, cause.detail);
-		kt_error_next(err, "kitty verify --mission %s", mission->slug);
+	return code == KT_E_OK ? reduce(mission, view, err) : code;
+}
+
+/* The union of several logs was never committed, so its snapshot is made here. */
+static enum kt_code read_snapshot(struct kt_store *store, const struct kt_mission *mission,
+	struct kt_view *view, struct kt_error *err)
+{
+	struct kt_buffer text = KT_BUFFER_INIT;
+	char number[32] = "", type[128] = "";
+	struct kt_snapshot_identity identity = {number, type};
+	bool found = false;
+	enum kt_code code = KT_E_OK;
+
+	if (is_legacy(mission)) {
+		kt_snapshot_identity_from_meta(view->meta, number, type);
+		if (view->log_len > 0)
+			kt_reducer_snapshot(view->state, &identity, &text);
+	} else {
+		code = kt_store_blob_read(
+			store, &view->tip, mission->snapshot_path, &found, NULL, &text, err);
 	}
-	if (code != KT_E_OK)
-		return code;
-	kt_reducer_settle(view->state);
-	code = kt_store_blob_read(
-		store, &view->tip, mission->snapshot_path, &found, NULL, &text, err);
 	view->snapshot_len = text.len;
 	view->snapshot = kt_buffer_take(&text);
 	return code;
@@ -95,11 +138,13 @@ enum kt_code kt_view_load(const struct kt_repository *repo, const struct kt_miss
 	enum kt_code code = kt_store_open(repo, &store, err);
 
 	if (code == KT_E_OK)
-		code = read_ref(store, mission, &view->tip, err);
+		code = read_tip(repo, store, mission, &view->tip, err);
 	if (code == KT_E_OK)
-		code = read_log(store, mission, view, err);
+		code = read_log(repo, store, mission, view, err);
 	if (code == KT_E_OK)
 		code = read_meta(store, mission, view, err);
+	if (code == KT_E_OK)
+		code = read_snapshot(store, mission, view, err);
 	if (code == KT_E_OK)
 		code = read_plan(store, mission, view, err);
 	kt_store_close(store);

@@ -1,6 +1,8 @@
 /*
- * Reading a mission's state without writing: from the coordination ref, never from a working copy
- * (architecture.md, section 4). Works on a read-only file system, with or without a supervisor.
+ * Reading a mission's state without writing: from committed bytes, never from a working copy
+ * (architecture.md, section 4): the coordination ref; without one, the branch that the primary
+ * checkout has checked out; for a legacy mission, the union of its branches' logs. Works on a
+ * read-only file system, with or without a supervisor.
  */
 #ifndef KITTY_SUPERVISOR_TRANSACTION_READER_H
 #define KITTY_SUPERVISOR_TRANSACTION_READER_H

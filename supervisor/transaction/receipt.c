@@ -45,8 +45,7 @@ void kt_pending_roll_back(
 {
 	kt_pending_fail(writer, pending, err);
 	kt_json_set_string(pending->outcome, "error_code", kt_error_text(err->code));
-	kt_json_set_string(
-		pending->outcome, "destination_ref", writer->options.mission->coordination_branch);
+	kt_json_set_string(pending->outcome, "destination_ref", writer->to.branch);
 	kt_json_set_string(pending->outcome, "rejected_message", pending->message);
 	kt_json_set_string(pending->outcome, "rejected_reason", err->detail);
 	kt_json_set_string(pending->outcome, "rejected_by", "git");
@@ -94,8 +93,8 @@ static void succeed(struct kt_writer *writer, struct pending *pending, const str
 	bool is_noop)
 {
 	struct kt_receipt receipt = {.commit = *commit,
-		.destination_ref = writer->options.mission->coordination_branch,
-		.worktree_root = writer->options.mission->coord_worktree,
+		.destination_ref = writer->to.branch,
+		.worktree_root = writer->to.worktree,
 		.event_ids = pending->event_ids,
 		.is_noop = is_noop};
 	struct kt_error err = KT_ERROR_INIT;
@@ -157,6 +156,27 @@ static enum kt_code holds_row(struct kt_writer *writer, const struct kt_oid *com
 	return code;
 }
 
+/* Somebody's branch has a history of its own before and between our commits: back from the tip for
+ * as long as the row is there. */
+static enum kt_code find_on_checkout(
+	struct kt_writer *writer, size_t row_end, struct kt_oid *commit, struct kt_error *err)
+{
+	struct kt_oid parent = {{0}};
+	bool holds = true;
+	enum kt_code code = KT_E_OK;
+
+	*commit = writer->tip;
+	while (code == KT_E_OK && holds) {
+		code = kt_store_commit_read(writer->store, commit, &parent, NULL, NULL, err);
+		if (code != KT_E_OK || kt_oid_is_zero(&parent))
+			break;
+		code = holds_row(writer, &parent, row_end, &holds, err);
+		if (code == KT_E_OK && holds)
+			*commit = parent;
+	}
+	return code;
+}
+
 /* The log only grows along the first parents, so the oldest commit that holds the row is found by
  * bisection. */
 static enum kt_code find_commit(
@@ -197,7 +217,9 @@ enum kt_code kt_pending_repeat(struct kt_writer *writer, struct pending *pending
 	if (offset + len > writer->log.len)
 		return kt_error_set(err, KT_E_EVENT_ID_CONFLICT,
 			"%s is being written by another request at this moment", event_id);
-	code = find_commit(writer, offset + len, &commit, err);
+	code = kt_destination_is_own(&writer->to)
+		       ? find_commit(writer, offset + len, &commit, err)
+		       : find_on_checkout(writer, offset + len, &commit, err);
 	if (code == KT_E_OK)
 		code = kt_store_commit_read(writer->store, &commit, NULL, NULL, &message, err);
 	if (code == KT_E_OK) {

@@ -15,16 +15,14 @@ enum { ATTEMPTS_MAX = 5, OUTPUT_MAX = 4096 };
 
 static enum kt_code assert_head(const struct kt_writer *writer, struct kt_error *err)
 {
-	char *head = kt_head_read(writer->worktree_git_dir);
+	char *head = kt_head_read(writer->to.git_dir);
 	enum kt_code code = KT_E_OK;
 
-	if (head == NULL || strcmp(head, writer->options.mission->coordination_ref) != 0)
+	if (head == NULL || strcmp(head, writer->to.ref) != 0)
 		code = kt_error_set(err, KT_E_SAFE_COMMIT_HEAD_MISMATCH, "%s is on %s",
-			writer->options.mission->coord_worktree,
-			head == NULL ? "<detached>" : head);
+			writer->to.worktree, head == NULL ? "<detached>" : head);
 	if (code != KT_E_OK)
-		kt_error_next(err, "git -C '%s' switch %s", writer->options.mission->coord_worktree,
-			writer->options.mission->coordination_branch);
+		kt_error_next(err, "git -C '%s' switch %s", writer->to.worktree, writer->to.branch);
 	free(head);
 	return code;
 }
@@ -48,8 +46,8 @@ static bool is_hooked(const struct kt_writer *writer)
 static enum kt_code swap(struct kt_writer *writer, struct kt_error *err)
 {
 	char *reflog = reflog_message(writer);
-	enum kt_code code = kt_commit_swap(writer->store, writer->options.mission->coordination_ref,
-		&writer->tip, &writer->new_tip, reflog, err);
+	enum kt_code code = kt_commit_swap(
+		writer->store, writer->to.ref, &writer->tip, &writer->new_tip, reflog, err);
 
 	free(reflog);
 	return code;
@@ -59,8 +57,7 @@ static enum kt_code swap(struct kt_writer *writer, struct kt_error *err)
 static enum kt_code start_hooked_swap(struct kt_writer *writer, struct kt_error *err)
 {
 	char *reflog = reflog_message(writer);
-	const struct kt_ref_swap plan = {
-		writer->options.mission->coordination_ref, &writer->tip, &writer->new_tip, reflog};
+	const struct kt_ref_swap plan = {writer->to.ref, &writer->tip, &writer->new_tip, reflog};
 	int timeout = writer->options.hook_timeout_ms ? writer->options.hook_timeout_ms
 						      : KT_HOOK_TIMEOUT_MS;
 	enum kt_code code = kt_subprocess_prepare(&writer->child, err);
@@ -78,8 +75,7 @@ static enum kt_code start_hooked_swap(struct kt_writer *writer, struct kt_error 
 static enum kt_code finish_hooked_swap(
 	struct kt_writer *writer, const struct kt_child_status *status, struct kt_error *err)
 {
-	const struct kt_ref_swap plan = {
-		writer->options.mission->coordination_ref, &writer->tip, &writer->new_tip, NULL};
+	const struct kt_ref_swap plan = {writer->to.ref, &writer->tip, &writer->new_tip, NULL};
 	struct kt_buffer output = KT_BUFFER_INIT;
 	enum kt_code code = KT_E_OK;
 
@@ -96,8 +92,7 @@ static bool has_landed(struct kt_writer *writer)
 	struct kt_oid now = {{0}};
 	struct kt_error ignored = KT_ERROR_INIT;
 
-	return kt_store_ref_read(writer->store, writer->options.mission->coordination_ref, &now,
-		       &ignored) == KT_E_OK &&
+	return kt_store_ref_read(writer->store, writer->to.ref, &now, &ignored) == KT_E_OK &&
 	       kt_oid_equal(&now, &writer->new_tip);
 }
 

@@ -39,7 +39,7 @@ static void explain_helper(struct kt_writer *writer, struct kt_error *err)
 		*err = cause;
 	} else {
 		(void)kt_error_set(err, KT_E_BOOKKEEPING_WORKTREE_MISSING, "%s: %.300s",
-			writer->options.mission->coord_worktree, kt_buffer_text(&output));
+			writer->to.worktree, kt_buffer_text(&output));
 	}
 	kt_json_free(answer);
 	kt_buffer_release(&output);
@@ -73,7 +73,7 @@ static void warn_if_remade(struct kt_writer *writer)
 		kt_json_get_bool(answer, "created", false))
 		kt_writer_notice(writer,
 			"warning: the coordination worktree was missing; it was made again from %s",
-			writer->options.mission->coordination_branch);
+			writer->to.branch);
 	kt_json_free(answer);
 	kt_buffer_release(&output);
 }
@@ -89,8 +89,7 @@ static enum turn helper_ended(struct kt_writer *writer, const struct kt_child_st
 		warn_if_remade(writer);
 	kt_subprocess_release(&writer->child);
 	if (err.code == KT_E_OK &&
-		kt_store_ref_read(writer->store, writer->options.mission->coordination_ref, &tip,
-			&err) == KT_E_OK)
+		kt_store_ref_read(writer->store, writer->to.ref, &tip, &err) == KT_E_OK)
 		kt_synced_write(writer, &tip);
 	return err.code == KT_E_OK ? TURN_NEXT : fail(writer, &err);
 }
@@ -98,21 +97,34 @@ static enum turn helper_ended(struct kt_writer *writer, const struct kt_child_st
 static enum kt_code check_facts(
 	struct kt_writer *writer, const struct kt_worktree_facts *facts, struct kt_error *err)
 {
-	const struct kt_mission *mission = writer->options.mission;
-
-	if (facts->head == NULL || strcmp(facts->head, mission->coordination_ref) != 0) {
+	if (facts->head == NULL || strcmp(facts->head, writer->to.ref) != 0) {
 		(void)kt_error_set(err, KT_E_COORDINATION_WORKTREE_BRANCH_MISMATCH,
-			"%s is on %s, not on %s", mission->coord_worktree,
-			facts->head == NULL ? "a detached HEAD" : facts->head,
-			mission->coordination_branch);
-		kt_error_next(err, "git -C '%s' switch %s", mission->coord_worktree,
-			mission->coordination_branch);
+			"%s is on %s, not on %s", writer->to.worktree,
+			facts->head == NULL ? "a detached HEAD" : facts->head, writer->to.branch);
+		kt_error_next(err, "git -C '%s' switch %s", writer->to.worktree, writer->to.branch);
 		return err->code;
 	}
 	if (facts->state[0] != '\0')
 		return kt_error_set(err, KT_E_COORDINATION_WORKTREE_BUSY, "a %s in %s",
-			facts->state, mission->coord_worktree);
+			facts->state, writer->to.worktree);
 	return KT_E_OK;
+}
+
+/* Somebody's checkout is never made or repaired here, and policy speaks before its files are looked
+ * at. Without a request there is nothing to do in it. */
+static enum turn enter_checkout(struct kt_writer *writer)
+{
+	struct kt_error err = KT_ERROR_INIT;
+
+	writer->step = STEP_ANSWER;
+	if (writer->batch == NULL)
+		return TURN_NEXT;
+	/* After a lost race the branch may be another one. */
+	if (writer->attempts > 0 && kt_batch_address(writer, &err) != KT_E_OK)
+		return fail(writer, &err);
+	if (!kt_batch_is_refused(writer))
+		writer->step = STEP_HEAL;
+	return TURN_NEXT;
 }
 
 /* A folder with a .git that is ours, or nothing at all, is all that the next steps have to know. */
@@ -122,21 +134,23 @@ enum turn kt_step_worktree(struct kt_writer *writer)
 	struct kt_child_status status = {0};
 	struct kt_error err = KT_ERROR_INIT;
 
+	if (!kt_destination_is_own(&writer->to))
+		return enter_checkout(writer);
 	if (writer->child.child.pid > 0) {
 		if (!kt_subprocess_poll(&writer->child, &status))
 			return wait_for_child(writer);
 		if (helper_ended(writer, &status) == TURN_NEXT && writer->step == STEP_ANSWER)
 			return TURN_NEXT;
 	}
-	kt_worktree_inspect(writer->options.repo, writer->options.mission->coord_worktree, &facts);
+	kt_worktree_inspect(writer->options.repo, writer->to.worktree, &facts);
 	/* One whose making was killed has no HEAD to speak of yet; the helper makes it anew. */
 	if (!facts.exists || !facts.is_linked || kt_worktree_is_unfinished(facts.git_dir)) {
 		kt_worktree_facts_release(&facts);
 		return start_helper(writer);
 	}
 	if (check_facts(writer, &facts, &err) == KT_E_OK) {
-		free(writer->worktree_git_dir);
-		writer->worktree_git_dir = kt_strdup(facts.git_dir);
+		free(writer->to.git_dir);
+		writer->to.git_dir = kt_strdup(facts.git_dir);
 		writer->step = STEP_HEAL;
 	}
 	kt_worktree_facts_release(&facts);
@@ -151,8 +165,8 @@ static enum turn start_sync(struct kt_writer *writer)
 		"-u", from.text, to.text, NULL};
 	char **environment = kt_git_environment(KT_GIT_PLUMBING, NULL);
 	struct kt_error err = KT_ERROR_INIT;
-	enum kt_code code = kt_subprocess_start(&writer->child, argv, environment,
-		writer->options.mission->coord_worktree, KT_GIT_TIMEOUT_MS, &err);
+	enum kt_code code = kt_subprocess_start(
+		&writer->child, argv, environment, writer->to.worktree, KT_GIT_TIMEOUT_MS, &err);
 
 	kt_environment_free(environment);
 	return code == KT_E_OK ? wait_for_child(writer) : fail(writer, &err);
@@ -168,10 +182,10 @@ static void sync_failed(struct kt_writer *writer)
 	while (output.len > 0 && strchr("\r\n ", output.data[output.len - 1]) != NULL)
 		output.data[--output.len] = '\0';
 	(void)kt_error_set(&err, KT_E_BOOKKEEPING_ROLLBACK_FAILED,
-		"git could not bring %s to the tip: %s", writer->options.mission->coord_worktree,
+		"git could not bring %s to the tip: %s", writer->to.worktree,
 		kt_buffer_text(&output));
 	/* Whatever git refused to overwrite is somebody's: only they can move it. */
-	kt_error_next(&err, "git -C '%s' status", writer->options.mission->coord_worktree);
+	kt_error_next(&err, "git -C '%s' status", writer->to.worktree);
 	kt_writer_notice(writer, "warning: %s [%s]", err.detail, kt_error_text(err.code));
 	kt_batch_fail(writer, &err);
 	kt_buffer_release(&output);

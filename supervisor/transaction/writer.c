@@ -11,7 +11,6 @@
 #include <kitty/limits.h>
 
 #include "ipc/clock.h"
-#include "supervisor/transaction/gate.h"
 #include "supervisor/transaction/holder.h"
 #include "supervisor/transaction/lock.h"
 #include "supervisor/transaction/writer_private.h"
@@ -39,23 +38,15 @@ static enum turn (*const steps[STEP_COUNT])(struct kt_writer *) = {
 	[STEP_POST] = kt_step_post,
 };
 
-static enum kt_code check_mission(const struct kt_mission *mission, struct kt_error *err)
-{
-	if (mission->is_closed)
-		return kt_error_set(err, KT_E_MISSION_NOT_FOUND, "%s is closed", mission->slug);
-	if (mission->coordination_branch == NULL)
-		return kt_error_set(err, KT_E_MISSION_TOPOLOGY_UNSUPPORTED, "%s", mission->slug);
-	return KT_E_OK;
-}
-
 enum kt_code kt_writer_new(
 	const struct kt_writer_options *options, struct kt_writer **out, struct kt_error *err)
 {
 	struct kt_writer *writer = NULL;
-	enum kt_code code = check_mission(options->mission, err);
+	enum kt_code code = KT_E_OK;
 
-	if (code != KT_E_OK)
-		return code;
+	if (options->mission->is_closed)
+		return kt_error_set(
+			err, KT_E_MISSION_NOT_FOUND, "%s is closed", options->mission->slug);
 	writer = kt_alloc(sizeof *writer);
 	writer->options = *options;
 	writer->lock_fd = -1;
@@ -146,7 +137,7 @@ void kt_writer_free(struct kt_writer *writer)
 	kt_store_close(writer->store);
 	free(writer->message_path);
 	free(writer->index_path);
-	free(writer->worktree_git_dir);
+	kt_destination_release(&writer->to);
 	free(writer->program);
 	if (writer->trace_fd >= 0)
 		(void)close(writer->trace_fd);
@@ -261,68 +252,54 @@ static enum turn wait_for_lock(struct kt_writer *writer)
 	return TURN_NEXT;
 }
 
-static enum turn step_lock(struct kt_writer *writer)
+static enum turn refuse_batch(struct kt_writer *writer, const struct kt_error *err)
 {
-	struct kt_error err = KT_ERROR_INIT;
+	kt_batch_fail(writer, err);
+	writer->step = STEP_ANSWER;
+	return TURN_NEXT;
+}
+
+static enum kt_code take_lock(struct kt_writer *writer, struct kt_error *err)
+{
+	const char *command = writer->options.holder_command;
 	enum kt_code code = KT_E_OK;
 
-	writer->step = STEP_WORKTREE;
-	if (writer->lock_fd >= 0)
-		return TURN_NEXT;
 	/* A hook of our own commit runs below the lock's holder: waiting for the lock would wait
 	 * for ourselves. */
 	if (getenv("SPEC_KITTY_IN_HOOK") != NULL)
-		code = kt_error_set(
-			&err, KT_E_HOOK_REENTRY, "kitty was called by a hook of its own commit");
-	if (code == KT_E_OK)
-		code = kt_lock_try(writer->options.mission->lock_path, &writer->lock_fd, &err);
-	if (code == KT_E_OK && writer->lock_fd < 0) {
-		writer->step = STEP_LOCK;
-		return wait_for_lock(writer);
-	}
-	if (code == KT_E_OK)
-		code = kt_holder_write(writer->options.mission,
-			writer->options.holder_command ? writer->options.holder_command : "kitty",
-			NULL, &err);
-	if (code != KT_E_OK) {
-		kt_batch_fail(writer, &err);
+		return kt_error_set(
+			err, KT_E_HOOK_REENTRY, "kitty was called by a hook of its own commit");
+	code = kt_lock_try(writer->options.mission->lock_path, &writer->lock_fd, err);
+	if (code == KT_E_OK && writer->lock_fd >= 0)
+		code = kt_holder_write(
+			writer->options.mission, command != NULL ? command : "kitty", NULL, err);
+	if (code != KT_E_OK)
 		release_lock(writer);
-		writer->step = STEP_ANSWER;
-		return TURN_NEXT;
-	}
-	kt_intent_break_stale_locks(writer);
+	return code;
+}
+
+static enum turn step_lock(struct kt_writer *writer)
+{
+	struct kt_error err = KT_ERROR_INIT;
+	bool is_new = writer->lock_fd < 0;
+
+	if (is_new && take_lock(writer, &err) != KT_E_OK)
+		return refuse_batch(writer, &err);
+	if (writer->lock_fd < 0)
+		return wait_for_lock(writer);
+	if (kt_batch_address(writer, &err) != KT_E_OK)
+		return refuse_batch(writer, &err);
+	if (is_new)
+		kt_intent_break_stale_locks(writer);
+	writer->step = STEP_WORKTREE;
 	return TURN_NEXT;
 }
 
 static enum turn step_gate(struct kt_writer *writer)
 {
-	struct kt_error cause = KT_ERROR_INIT, err = KT_ERROR_INIT;
-	const struct kt_mission *mission = writer->options.mission;
-	struct pending *p = NULL;
-
-	writer->step = writer->batch == NULL ? STEP_ANSWER : STEP_MERGE;
-	if (writer->batch == NULL ||
-		kt_gate_check(writer->options.repo, writer->store, mission->coordination_branch,
-			writer->options.protected_branches, &cause) == KT_E_OK)
-		return TURN_NEXT;
-	(void)kt_error_set(&err, KT_E_BOOKKEEPING_POLICY_REFUSED, "%s: %s: %s",
-		kt_error_text(cause.code), kt_error_summary(cause.code), cause.detail);
-	kt_error_next(&err, "%s", kt_error_next_step(&cause));
-	for (p = writer->batch; p != NULL; p = p->next) {
-		struct kt_json *refusal = kt_json_new_object();
-
-		if (p->outcome != NULL) {
-			kt_json_free(refusal);
-			continue;
-		}
-		kt_pending_fail(writer, p, &err);
-		kt_json_set_string(refusal, "error_code", kt_error_text(cause.code));
-		kt_json_set_string(refusal, "message", cause.detail);
-		kt_json_set_string(refusal, "destination_ref", mission->coordination_branch);
-		kt_json_set_string(refusal, "next_step", kt_error_next_step(&cause));
-		kt_json_set(p->outcome, "refusal", refusal);
-	}
-	writer->step = STEP_ANSWER;
+	writer->step = STEP_MERGE;
+	if (writer->batch == NULL || kt_batch_is_refused(writer))
+		writer->step = STEP_ANSWER;
 	return TURN_NEXT;
 }
 

@@ -21,6 +21,7 @@
 #include "supervisor/git/worktree.h"
 #include "supervisor/mission/plan.h"
 #include "supervisor/status/reduce.h"
+#include "supervisor/transaction/destination.h"
 #include "supervisor/transaction/effects.h"
 #include "supervisor/transaction/subprocess.h"
 #include "supervisor/transaction/writer.h"
@@ -106,7 +107,8 @@ struct kt_writer {
 	char number[32], type[128];          /* snapshot identity from meta.json at the tip */
 	struct kt_plan *plan;                /* loaded when first asked for; NULL before */
 	struct stat log_stat, snapshot_stat; /* of the working files as we left them */
-	char *worktree_git_dir;
+	struct kt_destination
+		to; /* where this batch goes; one for all unless the mission is legacy */
 
 	/* The batch being built, on top of the committed state. */
 	size_t state_mark;
@@ -137,6 +139,14 @@ void kt_trace_step(const struct kt_writer *writer, enum step ended); /* when the
 /* Notices for people. */
 void kt_writer_notice(struct kt_writer *writer, const char *format, ...) KT_PRINTF(2, 3);
 
+/* batch.c: the destination of the batch at the queue's head, and a batch that has only one. State
+ * of another destination is forgotten. Errors: those of kt_destination_resolve. */
+KT_MUST_CHECK enum kt_code kt_batch_address(struct kt_writer *writer, struct kt_error *err);
+/* Fails the whole batch when policy refuses its destination; true when it does. */
+bool kt_batch_is_refused(struct kt_writer *writer);
+/* The plan that the requests are judged by. Errors: KT_E_MISSION_NOT_FINALIZED and others. */
+KT_MUST_CHECK enum kt_code kt_writer_plan(struct kt_writer *writer, struct kt_error *err);
+
 /* The steps: each in its file. */
 enum turn kt_step_worktree(struct kt_writer *writer);
 enum turn kt_step_heal(struct kt_writer *writer);
@@ -160,6 +170,16 @@ KT_MUST_CHECK enum kt_code kt_identity_load(
 
 /* integrate.c: does the request bring a merge along? Such a request is a batch of its own. */
 bool kt_is_integration(const struct pending *pending);
+
+/* integrate.c: may this WP be done without a merge of its own? Without a coordination branch it is
+ * when the target contains what was approved. Errors: KT_E_TRANSITION_REJECTED. */
+KT_MUST_CHECK enum kt_code kt_check_contained(
+	struct kt_writer *writer, const char *wp_id, struct kt_error *err);
+
+/* batch.c: does the lane's log hold every row of the WP that any branch of a legacy mission holds?
+ * Errors: KT_E_BOOKKEEPING_LEGACY_RESOLUTION_FAILED. */
+KT_MUST_CHECK enum kt_code kt_check_whole(
+	struct kt_writer *writer, const char *wp_id, struct kt_error *err);
 
 /* build.c: what a batch cannot take goes back to the front of the queue. */
 void kt_batch_defer_after(struct kt_writer *writer, struct pending *last);
@@ -191,6 +211,9 @@ KT_MUST_CHECK enum kt_code kt_working_log_append(struct kt_writer *writer, size_
 	const void *rows, size_t len, struct kt_error *err);
 KT_MUST_CHECK enum kt_code kt_working_snapshot_write(
 	struct kt_writer *writer, const struct kt_buffer *bytes, struct kt_error *err);
+/* Index entries of the destination's worktree, by the way that its owner allows. */
+KT_MUST_CHECK enum kt_code kt_working_index_update(struct kt_writer *writer,
+	const struct kt_index_entry *entries, size_t len, struct kt_error *err);
 void kt_working_remember(struct kt_writer *writer); /* stat data, for the next quick check */
 bool kt_working_is_remembered(const struct kt_writer *writer);
 /* Copies bytes or a file to <run_dir>/quarantine/; returns its path (gives). */
