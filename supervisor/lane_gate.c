@@ -186,8 +186,8 @@ static enum kt_code fork_find(
 	return code;
 }
 
-/* A mission without a coordination branch keeps its status files in the lanes: only other missions'
- * files are forbidden there. */
+/* A legacy mission keeps its status files in the lanes: only other missions' files are forbidden
+ * there. */
 static void keep_foreign_only(struct gate *gate)
 {
 	struct kt_json *kept = kt_json_new_array();
@@ -221,7 +221,7 @@ enum kt_code kt_lane_gate_commit(const struct kt_repository *repo, const struct 
 	if (code == KT_E_OK)
 		code = judge(&gate, err);
 	if (code == KT_E_OK) {
-		if (mission->coordination_ref == NULL)
+		if (mission->coordination_ref == NULL && mission->topology == KT_TOPOLOGY_LEGACY)
 			keep_foreign_only(&gate);
 		*findings = gate.findings;
 		gate.findings = NULL;

@@ -14,6 +14,7 @@
 #include "ipc/buffer.h"
 #include "ipc/file.h"
 #include "supervisor/lane_ops_private.h"
+#include "supervisor/mission/create.h"
 
 #define PATTERNS_MAX (64 << 10)
 
@@ -200,8 +201,13 @@ static enum kt_code create_worktree(const struct kt_repository *repo,
 		.lock_reason = reason,
 		.sparse_patterns = (const char *const *)patterns,
 		.absent_paths = (const char *const *)absent};
-	enum kt_code code = kt_worktree_create(repo, &plan, created, err);
+	enum kt_code code = KT_E_OK;
 
+	/* A mission made by hand went through nothing that prepared the repository for lanes. */
+	if (!is_sparse)
+		code = kt_project_guard_alone(repo, err);
+	if (code == KT_E_OK)
+		code = kt_worktree_create(repo, &plan, created, err);
 	if (code == KT_E_OK)
 		code = verify_patterns(repo, place, patterns, err);
 	free(reason);

@@ -122,24 +122,53 @@ enum kt_code kt_lane_revision(
 	return code;
 }
 
+/* Bookkeeping on a lane of a legacy mission is no work: commits that touch nothing but the status
+ * files are passed over. Gives two pathspecs; NULL: the mission keeps no log in its lanes. */
+static char **bookkeeping_left_out(const struct kt_mission *mission)
+{
+	char **specs = NULL;
+
+	if (mission->coordination_ref != NULL || mission->topology != KT_TOPOLOGY_LEGACY)
+		return NULL;
+	specs = kt_alloc(3 * sizeof *specs);
+	specs[0] = kt_format(":(top,exclude)%s", mission->log_path);
+	specs[1] = kt_format(":(top,exclude)%s", mission->snapshot_path);
+	return specs;
+}
+
+static size_t exclusions_add(const char **args, size_t len, char *const *specs)
+{
+	if (specs == NULL)
+		return len;
+	args[len++] = "--";
+	args[len++] = ":(top)";
+	args[len++] = specs[0];
+	args[len++] = specs[1];
+	return len;
+}
+
 enum kt_code kt_lane_count_commits(const struct kt_lane_place *place,
 	const struct kt_mission *mission, const char *since, long long *out, struct kt_error *err)
 {
-	const char *args[8] = {"rev-list", "--count", "--no-merges", place->ref, "--not"};
+	const char *args[12] = {"rev-list", "--count", "--no-merges", place->ref, "--not"};
 	size_t len = 5;
-	char *text = NULL;
+	char *text = NULL, **specs = NULL;
 	enum kt_code code = KT_E_OK;
 
 	if (since == NULL) {
 		*out = 0;
 		return KT_E_OK;
 	}
+	specs = bookkeeping_left_out(mission);
 	args[len++] = since;
 	if (mission->coordination_ref != NULL)
 		args[len++] = mission->coordination_ref;
+	len = exclusions_add(args, len, specs);
+	args[len] = NULL;
 	code = kt_lane_git_text(place->worktree, args, &text, NULL, err);
 	if (code == KT_E_OK)
 		*out = strtoll(text, NULL, 10);
+	kt_strings_free(specs);
 	free(text);
 	return code;
 }
@@ -162,8 +191,9 @@ static void commit_line_add(char *line, struct kt_json *list)
 struct kt_json *kt_lane_list_commits(
 	const struct kt_lane_place *place, const struct kt_mission *mission, const char *since)
 {
-	const char *args[10] = {"rev-list", "--reverse", "--no-merges", "--max-count=100",
+	const char *args[14] = {"rev-list", "--reverse", "--no-merges", "--max-count=100",
 		"--format=%H%x09%s", place->ref, "--not"};
+	char **specs = bookkeeping_left_out(mission);
 	size_t len = 7;
 	struct kt_json *list = kt_json_new_array();
 	struct kt_error ignored = KT_ERROR_INIT;
@@ -171,14 +201,18 @@ struct kt_json *kt_lane_list_commits(
 	char *rest = NULL;
 
 	if (since == NULL)
-		return list;
+		goto out;
 	args[len++] = since;
 	if (mission->coordination_ref != NULL)
 		args[len++] = mission->coordination_ref;
+	len = exclusions_add(args, len, specs);
+	args[len] = NULL;
 	if (kt_lane_git_text(place->worktree, args, &text, NULL, &ignored) == KT_E_OK)
 		for (char *line = strtok_r(text, "\n", &rest); line != NULL;
 			line = strtok_r(NULL, "\n", &rest))
 			commit_line_add(line, list);
+out:
+	kt_strings_free(specs);
 	free(text);
 	return list;
 }

@@ -287,7 +287,7 @@ static enum kt_code bring_all(struct sync *sync, struct kt_error *err)
 	kt_json_set_string(sync->facts, "before", kt_oid_format(&sync->tip).text);
 	sync->last_name = sync->lane.branch;
 	sync->last_commit = sync->tip;
-	if (is_sync_point(sync)) {
+	if (sync->mission->coordination_branch != NULL && is_sync_point(sync)) {
 		code = check_gate(sync, err);
 		if (code == KT_E_OK)
 			code = bring(sync, &coordination, err);
@@ -333,7 +333,9 @@ static enum kt_code sync_locked(const struct kt_repository *repo, const struct k
 	kt_json_set_string(sync.facts, "lane", wish->lane_id);
 	kt_json_set_string(sync.facts, "wp_id", wish->wp_id);
 	kt_json_set(sync.facts, "merged", kt_json_new_array());
-	if (strcmp(wish->lane_id, PLANNING_LANE) == 0 || mission->coordination_branch == NULL)
+	/* Lanes of a legacy mission carry logs of their own, which git cannot merge. */
+	if (strcmp(wish->lane_id, PLANNING_LANE) == 0 ||
+		(mission->coordination_branch == NULL && mission->topology == KT_TOPOLOGY_LEGACY))
 		return KT_E_OK;
 	code = kt_lane_place_find(repo, mission, wish->lane_id, &sync.lane, err);
 	if (code != KT_E_OK)

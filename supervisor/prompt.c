@@ -25,8 +25,8 @@ static void head_append(const struct kt_prompt *prompt, struct kt_buffer *out)
 	kt_buffer_printf(out, "- branch: %s\n", prompt->branch);
 	kt_buffer_printf(out,
 		"- the mission's specification: %s/%s/spec.md; its plan: plan.md beside it\n",
-		mission->coord_worktree, mission->folder);
-	kt_buffer_printf(out, "- this work package: %s/%s/%s\n\n", mission->coord_worktree,
+		kt_mission_files_root(mission), mission->folder);
+	kt_buffer_printf(out, "- this work package: %s/%s/%s\n\n", kt_mission_files_root(mission),
 		mission->folder, prompt->wp->path);
 }
 

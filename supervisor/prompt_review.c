@@ -39,7 +39,7 @@ static void range_append(const struct kt_review_prompt *prompt, struct kt_buffer
 	kt_prompt_strings_append(
 		"files that belong to this work package", place->wp->owned_files, ", ", out);
 	kt_buffer_printf(out, "- the mission's specification: %s/%s/spec.md\n\n",
-		mission->coord_worktree, mission->folder);
+		kt_mission_files_root(mission), mission->folder);
 }
 
 static void rules_append(struct kt_buffer *out)

@@ -72,8 +72,10 @@ static void wp_members(struct kt_json *answer, struct kt_start *start)
 	kt_json_set_string(answer, "branch_name", start->branch);
 	kt_json_set_string(
 		answer, "execution_mode", start->branch == NULL ? "direct_repo" : "worktree");
-	kt_json_set_string(
-		answer, "resolved_base", start->context->mission->coordination_branch);
+	kt_json_set_string(answer, "resolved_base",
+		start->context->mission->coordination_branch != NULL
+			? start->context->mission->coordination_branch
+			: start->context->mission->target_branch);
 	kt_json_set_string(answer, "workspace_path", start->workspace);
 	kt_json_set(answer, "dependencies", dependencies);
 	free(file);
@@ -127,9 +129,11 @@ static enum kt_code resolve(const struct kt_invocation *invocation, struct kt_co
 		kt_json_set_string(answer, "feature_dir", mission->draft_dir);
 		kt_json_set_string(answer, "target_branch", mission->target_branch);
 		kt_json_set_string(answer, "detection_method",
-			handle != NULL ? "explicit" : context->repo->is_linked ? "worktree" : "only_mission");
-		kt_json_set_string(answer, "resolution_kind",
-			action->has_wp ? "work_package" : "mission");
+			handle != NULL             ? "explicit"
+			: context->repo->is_linked ? "worktree"
+						   : "only_mission");
+		kt_json_set_string(
+			answer, "resolution_kind", action->has_wp ? "work_package" : "mission");
 		kt_json_set_bool(answer, "auto_merge", false);
 		kt_json_set(answer, "commands", commands_of(action, mission, &start));
 		kt_json_set(answer, "warnings", kt_json_new_array());

@@ -10,6 +10,7 @@
 #include "ipc/clock.h"
 #include "supervisor/cli/log_file.h"
 #include "supervisor/git/environment.h"
+#include "supervisor/mission/create.h"
 #include "supervisor/transaction/request.h"
 
 #define FINALIZE_ACTOR "finalize-tasks"
@@ -169,6 +170,15 @@ enum kt_code kt_finalization_prepare(
 {
 	enum kt_code code = KT_E_OK;
 
+	*out = (struct kt_finalization){.context = context};
+	if (context->mission->coordination_branch == NULL &&
+		context->mission->topology == KT_TOPOLOGY_LEGACY) {
+		(void)kt_error_set(err, KT_E_MISSION_TOPOLOGY_UNSUPPORTED,
+			"%s is in flight on its lane branches: its plan stays as it is "
+			"(docs/migration.md)",
+			context->mission->slug);
+		return err->code;
+	}
 	*out = (struct kt_finalization){.context = context,
 		.changed = kt_json_new_array(),
 		.seeded = kt_json_new_array(),
@@ -225,6 +235,9 @@ enum kt_code kt_finalization_store(struct kt_finalization *finalization, struct 
 	struct kt_json *files = kt_json_new_array();
 	enum kt_code code = KT_E_OK;
 
+	/* Line-end settings would change the log's bytes in the primary checkout. */
+	if (finalization->context->mission->coordination_branch == NULL)
+		code = kt_project_guard_alone(finalization->context->repo, err);
 	for (const struct kt_json *p = kt_json_first(finalization->changed);
 		p != NULL && code == KT_E_OK; p = kt_json_next(p)) {
 		const char *path = kt_json_string(p);

@@ -82,7 +82,8 @@ static void mission_created_add(struct rows *rows)
 	if (kt_json_get(rows->known, "MissionCreated") != NULL)
 		return;
 	payload = kt_json_new_object();
-	kt_json_set_string(payload, "mission_id", rows->mission->mission_id);
+	kt_json_set_string(payload, "mission_id",
+		rows->mission->mission_id[0] == '\0' ? NULL : rows->mission->mission_id);
 	kt_json_set_string(payload, "mission_slug", rows->mission->slug);
 	number_set(rows, payload);
 	kt_json_set_string(payload, "target_branch", rows->mission->target_branch);

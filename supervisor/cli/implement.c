@@ -134,7 +134,8 @@ static enum kt_code lane_ready(struct kt_implement *implement, struct kt_error *
 	}
 	/* Asked first: a worktree that appears meanwhile was not missing. */
 	was_made = kt_coordination_was_made(context->mission);
-	code = kt_coordination_prepare(context->repo, context->mission, &created, err);
+	if (context->mission->coordination_branch != NULL)
+		code = kt_coordination_prepare(context->repo, context->mission, &created, err);
 	if (code == KT_E_OK && created && was_made)
 		kt_print_notice("warning: the coordination worktree was missing; it was made again "
 				"from %s",

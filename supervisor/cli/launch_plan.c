@@ -279,6 +279,18 @@ static enum kt_code preflight(struct kt_launch_plan *plan, struct kt_error *err)
 	return code;
 }
 
+/* Lanes that work side by side need a branch that only the supervisor writes. */
+static enum kt_code check_topology(const struct kt_mission *mission, struct kt_error *err)
+{
+	if (mission->coordination_branch != NULL)
+		return KT_E_OK;
+	(void)kt_error_set(err, KT_E_MISSION_TOPOLOGY_UNSUPPORTED,
+		"launch needs one, and %s has none (docs/migration.md tells how to move it)",
+		mission->slug);
+	kt_error_next(err, "kitty implement WP01 --mission %s", mission->slug);
+	return err->code;
+}
+
 static enum kt_code place_read(const struct kt_invocation *invocation, struct kt_context *context,
 	struct kt_launch_plan *plan, struct kt_error *err)
 {
@@ -289,6 +301,8 @@ static enum kt_code place_read(const struct kt_invocation *invocation, struct kt
 		code = kt_context_config(context, err);
 	if (code == KT_E_OK)
 		code = running_check(context, err);
+	if (code == KT_E_OK)
+		code = check_topology(context->mission, err);
 	if (code == KT_E_OK)
 		code = kt_view_load(context->repo, context->mission, &plan->view, err);
 	if (code == KT_E_OK && plan->view->plan == NULL)

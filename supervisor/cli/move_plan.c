@@ -204,9 +204,12 @@ enum kt_code kt_move_plan_build(
 static void members_add(
 	struct kt_json *outcome, const struct kt_mission *mission, const struct kt_move_plan *plan)
 {
-	const struct kt_json *ids = kt_json_get(kt_json_get(outcome, "receipt"), "event_ids");
+	const struct kt_json *receipt = kt_json_get(outcome, "receipt");
+	const struct kt_json *ids = kt_json_get(receipt, "event_ids");
+	const char *root = kt_json_get_string(receipt, "worktree_root");
 	const char *event_id = NULL;
-	char *log = kt_format("%s/%s", mission->coord_worktree, mission->log_path);
+	char *log = kt_format(
+		"%s/%s", root == NULL ? kt_mission_files_root(mission) : root, mission->log_path);
 
 	for (const struct kt_json *id = kt_json_first(ids); id != NULL; id = kt_json_next(id))
 		event_id = kt_json_string(id);

@@ -252,14 +252,11 @@ enum kt_code kt_start_review(
 char *kt_start_wp_file(const struct kt_start *start)
 {
 	const struct kt_mission *mission = start->context->mission;
-	char *path = NULL;
+	char *path = kt_format(
+		"%s/%s/%s", kt_mission_files_root(mission), mission->folder, start->wp->path);
 
-	if (mission->coord_worktree != NULL) {
-		path = kt_format(
-			"%s/%s/%s", mission->coord_worktree, mission->folder, start->wp->path);
-		if (kt_file_exists(path))
-			return path;
-	}
+	if (kt_file_exists(path))
+		return path;
 	free(path);
 	return kt_format("%s/%s", mission->draft_dir, start->wp->path);
 }

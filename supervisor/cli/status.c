@@ -137,7 +137,8 @@ static void report_print(const struct kt_json *report)
 
 	kt_print("mission %s  (target %s)\n", text_of(mission, "slug", "?"),
 		text_of(mission, "target_branch", "?"));
-	kt_print("branch  %s  %.12s\n", text_of(mission, "coordination_branch", "?"),
+	kt_print("branch  %s  %.12s\n",
+		text_of(mission, "coordination_branch", "(no coordination branch)"),
 		text_of(mission, "tip", ""));
 	if (kt_json_get_int(supervisor, "pid", &pid))
 		kt_print("supervisor pid %lld\n", (long long)pid);

@@ -336,7 +336,8 @@ enum kt_code kt_private_index_start(const char *worktree, const struct kt_oid *c
 	const char *path, struct kt_child *out, struct kt_error *err)
 {
 	struct kt_oid_text text = kt_oid_format(commit);
-	const char *const args[] = {"read-tree", "-m", text.text, NULL};
+	/* -i: what the working tree looks like is no business of a temporary index. */
+	const char *const args[] = {"read-tree", "-i", "-m", text.text, NULL};
 	char *variable = kt_format("GIT_INDEX_FILE=%s", path);
 	const char *const extra[] = {variable, NULL};
 	struct kt_git_call call = {.cwd = worktree, .args = args, .extra_env = extra};

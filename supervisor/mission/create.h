@@ -36,5 +36,8 @@ KT_MUST_CHECK enum kt_code kt_project_init(
  * repository's lock; adds the paths it changed to the list. */
 KT_MUST_CHECK enum kt_code kt_project_guard(
 	const struct kt_repository *repo, struct kt_list *changed, struct kt_error *err);
+/* The same, taking the lock itself. Blocks. */
+KT_MUST_CHECK enum kt_code kt_project_guard_alone(
+	const struct kt_repository *repo, struct kt_error *err);
 
 #endif

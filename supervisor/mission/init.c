@@ -99,6 +99,20 @@ enum kt_code kt_project_guard(
 	return code;
 }
 
+enum kt_code kt_project_guard_alone(const struct kt_repository *repo, struct kt_error *err)
+{
+	struct kt_list ignored = KT_LIST_INIT;
+	int lock = -1;
+	enum kt_code code = kt_repository_lock(repo, KT_LOCK_TIMEOUT_MS, &lock, err);
+
+	if (code != KT_E_OK)
+		return code;
+	code = kt_project_guard(repo, &ignored, err);
+	kt_repository_unlock(lock);
+	kt_list_release(&ignored);
+	return code;
+}
+
 enum kt_code kt_project_init(
 	const struct kt_repository *repo, char ***changed, struct kt_error *err)
 {

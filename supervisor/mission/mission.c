@@ -51,6 +51,11 @@ char *kt_mission_lane_worktree(const struct kt_mission *mission, const char *lan
 	return kt_format("%s/.worktrees/%s-%s", mission->repo_root, mission->slug, lane_id);
 }
 
+const char *kt_mission_files_root(const struct kt_mission *mission)
+{
+	return mission->coordination_branch != NULL ? mission->coord_worktree : mission->repo_root;
+}
+
 char **kt_mission_sparse_patterns(const struct kt_mission *mission)
 {
 	struct kt_list list = KT_LIST_INIT;

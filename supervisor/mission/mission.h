@@ -72,6 +72,9 @@ KT_MUST_CHECK enum kt_code kt_mission_list(const struct kt_repository *repo,
 /* Names of a lane (id "lane-a"). Give. */
 char *kt_mission_lane_branch(const struct kt_mission *mission, const char *lane_id);
 char *kt_mission_lane_worktree(const struct kt_mission *mission, const char *lane_id);
+/* The worktree whose copy of the mission's folder is the committed one: the coordination worktree;
+ * without a coordination branch the primary checkout. Borrows. */
+const char *kt_mission_files_root(const struct kt_mission *mission);
 /* NULL-terminated sparse patterns of a lane (7.3) and the paths that must be absent; give, free with kt_strings_free. */
 char **kt_mission_sparse_patterns(const struct kt_mission *mission);
 char **kt_mission_absent_paths(const struct kt_mission *mission);

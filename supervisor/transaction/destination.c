@@ -56,7 +56,7 @@ static enum kt_code resolve_checkout(struct kt_destination *to, struct kt_error 
 	if (to->ref == NULL || strncmp(to->ref, HEADS, strlen(HEADS)) != 0) {
 		(void)kt_error_set(err, KT_E_BOOKKEEPING_LEGACY_RESOLUTION_FAILED,
 			"%s has no branch checked out", to->worktree);
-		kt_error_next(err, "git -C '%s' switch BRANCH", to->worktree);
+		kt_error_next(err, "git -C '%s' branch --list", to->worktree);
 		return err->code;
 	}
 	to->branch = kt_strdup(to->ref + strlen(HEADS));

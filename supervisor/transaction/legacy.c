@@ -103,25 +103,22 @@ static void names_add(struct names *names, struct kt_store *store, char *ref)
 	names->items[names->len] = NULL;
 }
 
-/* What the lane's worktree has checked out; without one, the branch of the lane's name. */
-static char *lane_ref(
-	const struct kt_repository *repo, const struct kt_mission *mission, const char *lane_id)
+/* What the lane's worktree has checked out, and the branch of the lane's name: rows may stand on
+ * either. */
+static void lane_add(struct names *names, const struct kt_repository *repo, struct kt_store *store,
+	const struct kt_mission *mission, const char *lane_id)
 {
 	char *worktree = kt_mission_lane_worktree(mission, lane_id);
+	char *branch = kt_mission_lane_branch(mission, lane_id);
 	struct kt_worktree_facts facts = {0};
-	char *branch = NULL, *ref = NULL;
 
 	kt_worktree_inspect(repo, worktree, &facts);
-	if (facts.is_linked && facts.head != NULL) {
-		ref = kt_strdup(facts.head);
-	} else {
-		branch = kt_mission_lane_branch(mission, lane_id);
-		ref = kt_format("refs/heads/%s", branch);
-	}
+	if (facts.is_linked)
+		names_add(names, store, kt_strdup(facts.head));
+	names_add(names, store, kt_format("refs/heads/%s", branch));
 	kt_worktree_facts_release(&facts);
 	free(worktree);
 	free(branch);
-	return ref;
 }
 
 enum kt_code kt_legacy_refs(const struct kt_repository *repo, struct kt_store *store,
@@ -140,7 +137,7 @@ enum kt_code kt_legacy_refs(const struct kt_repository *repo, struct kt_store *s
 	names_add(&names, store, primary_head(mission));
 	for (size_t i = 0; plan != NULL && i < plan->lanes->len; i++)
 		if (strcmp(plan->lanes->lanes[i].id, "lane-planning") != 0)
-			names_add(&names, store, lane_ref(repo, mission, plan->lanes->lanes[i].id));
+			lane_add(&names, repo, store, mission, plan->lanes->lanes[i].id);
 	kt_plan_free(plan);
 	*out = names.items;
 	return KT_E_OK;

@@ -30,6 +30,7 @@ static char *prompt_of(long attempt, const char *before)
 	char *subtasks[] = {(char[]){"T001"}, NULL};
 	struct kt_mission mission = {.slug = (char[]){"words"},
 		.folder = (char[]){"kitty-specs/words"},
+		.coordination_branch = (char[]){"kitty/mission-words"},
 		.coord_worktree = (char[]){"/r/.worktrees/words-coord"}};
 	struct kt_wp wp = {.id = (char[]){"WP01"},
 		.title = (char[]){"Count the words"},
