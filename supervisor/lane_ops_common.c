@@ -150,8 +150,9 @@ static size_t exclusions_add(const char **args, size_t len, char *const *specs)
 enum kt_code kt_lane_count_commits(const struct kt_lane_place *place,
 	const struct kt_mission *mission, const char *since, long long *out, struct kt_error *err)
 {
-	const char *args[12] = {"rev-list", "--count", "--no-merges", place->ref, "--not"};
-	size_t len = 5;
+	const char *args[14] = {"--no-literal-pathspecs", "rev-list", "--count", "--no-merges",
+		place->ref, "--not"};
+	size_t len = 6;
 	char *text = NULL, **specs = NULL;
 	enum kt_code code = KT_E_OK;
 
@@ -191,10 +192,10 @@ static void commit_line_add(char *line, struct kt_json *list)
 struct kt_json *kt_lane_list_commits(
 	const struct kt_lane_place *place, const struct kt_mission *mission, const char *since)
 {
-	const char *args[14] = {"rev-list", "--reverse", "--no-merges", "--max-count=100",
-		"--format=%H%x09%s", place->ref, "--not"};
+	const char *args[16] = {"--no-literal-pathspecs", "rev-list", "--reverse", "--no-merges",
+		"--max-count=100", "--format=%H%x09%s", place->ref, "--not"};
 	char **specs = bookkeeping_left_out(mission);
-	size_t len = 7;
+	size_t len = 8;
 	struct kt_json *list = kt_json_new_array();
 	struct kt_error ignored = KT_ERROR_INIT;
 	char *text = NULL;

@@ -51,7 +51,7 @@ static enum kt_code choose_strategy(struct kt_merge_run *run, struct kt_error *e
 
 /* ---- stage 1 ---- */
 
-static void add_integrated(struct kt_merge_run *run, const char *wp_id,
+void kt_merge_add_integrated(struct kt_merge_run *run, const char *wp_id,
 	const struct kt_json *request, bool is_recorded)
 {
 	const struct kt_json *wish = kt_json_get(request, "integrate");
@@ -107,7 +107,7 @@ static enum kt_code prepare_request(
 
 	if (code == KT_E_OK) {
 		add_resolution(run, wp_id, kt_json_get(*request, "integrate"));
-		add_integrated(run, wp_id, *request, is_recorded);
+		kt_merge_add_integrated(run, wp_id, *request, is_recorded);
 	}
 	return code;
 }
@@ -187,7 +187,7 @@ static enum kt_code integrate_wp(struct kt_merge_run *run, const char *wp_id, st
 
 /* ---- the view ---- */
 
-static enum kt_code load_view(struct kt_merge_run *run, struct kt_error *err)
+enum kt_code kt_merge_view_load(struct kt_merge_run *run, struct kt_error *err)
 {
 	struct kt_view *fresh = NULL;
 	enum kt_code code = kt_view_load(run->options->repo, run->options->mission, &fresh, err);
@@ -216,7 +216,7 @@ static bool is_all_done(struct kt_merge_run *run)
 
 /* ---- prediction ---- */
 
-static void report_target(struct kt_merge_run *run)
+void kt_merge_report_target(struct kt_merge_run *run)
 {
 	struct kt_json *target = kt_json_new_object();
 
@@ -241,7 +241,7 @@ static enum kt_code predict(struct kt_merge_run *run, struct kt_error *err)
 	if (code == KT_E_OK)
 		code = kt_checkout_check(run, err);
 	if (code == KT_E_OK)
-		report_target(run);
+		kt_merge_report_target(run);
 	kt_git_place_release(&run->place);
 	run->place = real;
 	run->tip = tip;
@@ -250,7 +250,7 @@ static enum kt_code predict(struct kt_merge_run *run, struct kt_error *err)
 
 /* ---- stage 2 and the end, under the mission's lock ---- */
 
-static enum kt_code take_lock(const struct kt_mission *mission, int *fd, struct kt_error *err)
+enum kt_code kt_merge_lock(const struct kt_mission *mission, int *fd, struct kt_error *err)
 {
 	int64_t deadline = kt_clock_monotonic_ms() + KT_LOCK_TIMEOUT_MS;
 	enum kt_code code = kt_lock_try(mission->lock_path, fd, err);
@@ -283,7 +283,7 @@ static enum kt_code move_target(struct kt_merge_run *run, struct kt_error *err)
 		code = kt_merge_target_move(run, err);
 	}
 	if (code == KT_E_OK)
-		report_target(run);
+		kt_merge_report_target(run);
 	kt_failpoint("merge-moved");
 	return code;
 }
@@ -307,7 +307,7 @@ static enum kt_code drop_resolutions(struct kt_merge_run *run, struct kt_error *
 static enum kt_code finish_locked(struct kt_merge_run *run, struct kt_error *err)
 {
 	bool landed = false;
-	enum kt_code code = load_view(run, err);
+	enum kt_code code = kt_merge_view_load(run, err);
 
 	if (code == KT_E_OK && !is_all_done(run))
 		code = kt_error_set(
@@ -327,7 +327,7 @@ static enum kt_code finish(struct kt_merge_run *run, struct kt_error *err)
 {
 	const struct kt_mission *mission = run->options->mission;
 	int fd = -1;
-	enum kt_code code = take_lock(mission, &fd, err);
+	enum kt_code code = kt_merge_lock(mission, &fd, err);
 
 	if (code == KT_E_OK)
 		code = finish_locked(run, err);
@@ -373,7 +373,7 @@ static enum kt_code merge(struct kt_merge_run *run, struct kt_error *err)
 		code = kt_merge_scratch_finish(run, err);
 	}
 	if (code == KT_E_OK)
-		code = load_view(run, err);
+		code = kt_merge_view_load(run, err);
 	if (code == KT_E_OK)
 		code = kt_merge_preflight(run, err);
 	if (code == KT_E_OK && is_all_done(run))
@@ -404,22 +404,13 @@ static struct kt_json *report_new(const struct kt_merge_options *options)
 	return report;
 }
 
-static enum kt_code check_mission(const struct kt_mission *mission, struct kt_error *err)
-{
-	return mission->coordination_branch != NULL
-		       ? KT_E_OK
-		       : kt_error_set(err, KT_E_MISSION_TOPOLOGY_UNSUPPORTED, "%s", mission->slug);
-}
-
 enum kt_code kt_merge(
 	const struct kt_merge_options *options, struct kt_json **report, struct kt_error *err)
 {
 	struct kt_merge_run run = {.options = options, .report = report_new(options)};
-	enum kt_code code = check_mission(options->mission, err);
+	enum kt_code code = KT_E_OK;
 
 	*report = run.report;
-	if (code != KT_E_OK)
-		return code;
 	if (options->mission->is_closed) {
 		kt_json_set_bool(run.report, "is_noop", true);
 		kt_json_set_string(run.report, "closed_ref", options->mission->coordination_ref);
@@ -429,7 +420,8 @@ enum kt_code kt_merge(
 	kt_merge_state_load(&run);
 	code = kt_git_place_init(&run.place, options->mission, false, err);
 	if (code == KT_E_OK)
-		code = merge(&run, err);
+		code = options->mission->coordination_branch != NULL ? merge(&run, err)
+								     : kt_merge_plain(&run, err);
 	kt_git_place_release(&run.place);
 	kt_view_free(run.view);
 	kt_json_free(run.state);
@@ -454,7 +446,7 @@ enum kt_code kt_merge_abort(const struct kt_repository *repo, const struct kt_mi
 	run.target_ref = kt_format("refs/heads/%s", mission->target_branch);
 	code = kt_git_place_init(&run.place, mission, false, err);
 	if (code == KT_E_OK)
-		code = load_view(&run, err);
+		code = kt_merge_view_load(&run, err);
 	if (code == KT_E_OK && is_all_done(&run))
 		code = kt_merge_has_landed(&run, &landed, err);
 	if (code == KT_E_OK && landed) {

@@ -10,7 +10,7 @@
 #include "supervisor/lane_ops.h"
 #include "supervisor/merge_private.h"
 
-static void add_kept(struct kt_merge_run *run, const char *what, const char *why)
+void kt_merge_add_kept(struct kt_merge_run *run, const char *what, const char *why)
 {
 	struct kt_json *row = kt_json_new_object();
 
@@ -60,7 +60,7 @@ static void remove_worktree(struct kt_merge_run *run, const char *path)
 	if (code == KT_E_OK)
 		code = kt_worktree_remove(run->options->repo, path, true, &err);
 	if (code != KT_E_OK)
-		add_kept(run, path, err.detail);
+		kt_merge_add_kept(run, path, err.detail);
 	else if (existed)
 		add_removed(run, path);
 	kt_worktree_facts_release(&facts);
@@ -84,10 +84,10 @@ static enum kt_code remove_branch(
 	where = kt_branch_checked_out_at(run->options->repo, branch, NULL);
 	if (code == KT_E_OK && found && !contained) {
 		why = kt_format("it has commits after the approved one (%s)", text.text);
-		add_kept(run, branch, why);
+		kt_merge_add_kept(run, branch, why);
 	} else if (code == KT_E_OK && found && where != NULL) {
 		why = kt_format("it is checked out at %s", where);
-		add_kept(run, branch, why);
+		kt_merge_add_kept(run, branch, why);
 	} else if (code == KT_E_OK && found) {
 		code = kt_git_text(&run->place, args, NULL, NULL, err);
 		if (code == KT_E_OK)
@@ -99,7 +99,7 @@ static enum kt_code remove_branch(
 	return code;
 }
 
-static enum kt_code remove_lanes(struct kt_merge_run *run, struct kt_error *err)
+enum kt_code kt_merge_remove_lanes(struct kt_merge_run *run, struct kt_error *err)
 {
 	const struct kt_mission *mission = run->options->mission;
 	const struct kt_lanes *lanes = run->view->plan->lanes;
@@ -113,7 +113,8 @@ static enum kt_code remove_lanes(struct kt_merge_run *run, struct kt_error *err)
 		kt_failpoint("merge-lane-worktree");
 		free(path);
 	}
-	remove_worktree(run, mission->coord_worktree);
+	if (mission->coordination_branch != NULL)
+		remove_worktree(run, mission->coord_worktree);
 	kt_failpoint("merge-worktrees");
 	for (size_t i = 0; code == KT_E_OK && i < lanes->len; i++) {
 		char *branch = kt_mission_lane_branch(mission, lanes->lanes[i].id);
@@ -150,10 +151,10 @@ enum kt_code kt_merge_close(struct kt_merge_run *run, struct kt_error *err)
 	if (code != KT_E_OK)
 		return code;
 	if (run->options->keep_worktrees) {
-		add_kept(run, "worktrees and branches", "--keep-worktrees");
+		kt_merge_add_kept(run, "worktrees and branches", "--keep-worktrees");
 		return KT_E_OK;
 	}
-	code = remove_lanes(run, err);
+	code = kt_merge_remove_lanes(run, err);
 	/* The branch goes last: until then a re-run finds the mission by it. */
 	if (code == KT_E_OK)
 		code = remove_branch(run, run->options->mission->coordination_branch, err);

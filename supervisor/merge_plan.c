@@ -121,6 +121,13 @@ static enum kt_code check_target_checkout(struct kt_merge_run *run, struct kt_er
 	return code;
 }
 
+/* run->tip by name. */
+static const char *holder_of_work(const struct kt_mission *mission)
+{
+	return mission->coordination_branch != NULL ? mission->coordination_branch
+						    : mission->target_branch;
+}
+
 enum kt_code kt_merge_check_contained(struct kt_merge_run *run, struct kt_error *err)
 {
 	const struct kt_plan *plan = run->view->plan;
@@ -142,7 +149,7 @@ enum kt_code kt_merge_check_contained(struct kt_merge_run *run, struct kt_error 
 			code = kt_error_set(err, KT_E_MERGE_UNVERIFIED,
 				"%s is done, but its approved commit %s is not in %s", wp_id,
 				kt_oid_format(&commit).text,
-				run->options->mission->coordination_branch);
+				holder_of_work(run->options->mission));
 	}
 	return code;
 }

@@ -4,7 +4,8 @@
  *   merge.c          order of the steps           merge_plan.c     what must hold before; stage 1's
  * order merge_target.c   the result commit            merge_checkout.c where the target is checked
  * out merge_close.c    closed ref and teardown      merge_state.c    merge.json, the failpoint
- *   merge_scratch.c  --interactive
+ *   merge_scratch.c  --interactive                merge_plain.c    without a coordination branch
+ *   merge_legacy.c   its united log
  */
 #ifndef KITTY_SUPERVISOR_MERGE_PRIVATE_H
 #define KITTY_SUPERVISOR_MERGE_PRIVATE_H
@@ -31,6 +32,22 @@ struct kt_merge_run {
 	struct kt_oid conflict_ours, conflict_theirs; /* of the conflict in the report */
 	char *conflict_key;                           /* WP id, or "target" */
 };
+
+/* ---- merge.c ---- */
+KT_MUST_CHECK enum kt_code kt_merge_view_load(struct kt_merge_run *run, struct kt_error *err);
+/* The mission's lock, waited for; and the holder file. Errors: KT_E_BOOKKEEPING_LOCK_TIMEOUT. */
+KT_MUST_CHECK enum kt_code kt_merge_lock(
+	const struct kt_mission *mission, int *fd, struct kt_error *err);
+void kt_merge_report_target(struct kt_merge_run *run);
+void kt_merge_add_integrated(struct kt_merge_run *run, const char *wp_id,
+	const struct kt_json *request, bool is_recorded);
+
+/* ---- merge_plain.c: missions without a coordination branch ---- */
+KT_MUST_CHECK enum kt_code kt_merge_plain(struct kt_merge_run *run, struct kt_error *err);
+/* merge_legacy.c: the united log with the done rows of what is approved, and its snapshot, put into
+ * the tree. Errors: KT_E_EVENT_INVALID, KT_E_GIT_FAILED. */
+KT_MUST_CHECK enum kt_code kt_merge_unite(
+	struct kt_merge_run *run, struct kt_oid *tree, struct kt_error *err);
 
 /* ---- merge_state.c ---- */
 void kt_merge_state_load(struct kt_merge_run *run);
@@ -69,6 +86,10 @@ void kt_checkout_restore(const struct kt_mission *mission);
 
 /* ---- merge_close.c ---- */
 KT_MUST_CHECK enum kt_code kt_merge_close(struct kt_merge_run *run, struct kt_error *err);
+
+/* Worktrees, then branches of the lanes; a branch goes when run->tip holds all of it. */
+KT_MUST_CHECK enum kt_code kt_merge_remove_lanes(struct kt_merge_run *run, struct kt_error *err);
+void kt_merge_add_kept(struct kt_merge_run *run, const char *what, const char *why);
 
 /* ---- merge_scratch.c ---- */
 char *kt_merge_scratch_path(const struct kt_mission *mission);

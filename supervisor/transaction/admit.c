@@ -10,9 +10,8 @@
 #include "ipc/clock.h"
 #include "supervisor/status/event.h"
 #include "supervisor/status/transition.h"
+#include "supervisor/transaction/stamp.h"
 #include "supervisor/transaction/writer_private.h"
-
-enum { MICROSECONDS = 1000000 };
 
 /* One op while it is being admitted. */
 struct admission {
@@ -24,40 +23,6 @@ struct admission {
 	enum kt_status from;
 	size_t repeated; /* ops that the log holds already */
 };
-
-/* ---- time and ids: append order, time order and id order are one order ---- */
-
-/* Strictly later than every row, as time and as text (real logs mix "Z" and offsets). */
-static void next_at(const struct kt_reducer *state, char out[33])
-{
-	int64_t now = kt_clock_wall_us(), last = kt_reducer_max_time(state), as_text = 0;
-	const char *max_at = kt_reducer_max_at(state);
-	char prefix[40] = "";
-
-	if (now <= last)
-		now = last + 1;
-	kt_time_format(now, out);
-	if (max_at == NULL || strcmp(out, max_at) > 0)
-		return;
-	/* Notation decides: step to the second after the one the greatest text names. */
-	(void)snprintf(prefix, sizeof prefix, "%.19sZ", max_at);
-	if (kt_time_parse(prefix, &as_text) && as_text + MICROSECONDS > now)
-		now = as_text + MICROSECONDS;
-	kt_time_format(now, out);
-}
-
-static void next_event_id(const struct kt_reducer *state, const char *at, char out[27])
-{
-	const char *max = kt_reducer_max_event_id(state);
-	unsigned char random[10];
-	int64_t time = 0;
-
-	kt_random_bytes(random, sizeof random);
-	(void)kt_time_parse(at, &time);
-	kt_ulid_format((uint64_t)(time / 1000), random, out);
-	if (max != NULL && strcmp(out, max) <= 0 && !kt_ulid_successor(max, out))
-		kt_ulid_format((uint64_t)(time / 1000), random, out);
-}
 
 /* ---- events that are there already ---- */
 
@@ -261,7 +226,7 @@ static const char *chosen_id(const struct admission *a, const char *at, char min
 
 	if (given != NULL)
 		return given;
-	next_event_id(a->writer->state, at, minted);
+	kt_stamp_event_id(a->writer->state, at, minted);
 	return minted;
 }
 
@@ -328,7 +293,7 @@ static enum kt_code write_move(
 
 	if (approval != NULL)
 		row.policy_metadata = approval;
-	next_at(a->writer->state, at);
+	kt_stamp_at(a->writer->state, at);
 	row.at = at;
 	row.event_id = chosen_id(a, at, minted);
 	kt_move_row_encode(&row, &text);
@@ -379,7 +344,7 @@ static enum kt_code admit_annotation(struct admission *a, struct kt_error *err)
 
 	if (code != KT_E_OK)
 		return code;
-	next_at(a->writer->state, at);
+	kt_stamp_at(a->writer->state, at);
 	row.event_id = chosen_id(a, at, minted);
 	code = kt_annotation_row_encode(&row, &text, err);
 	if (code == KT_E_OK)
@@ -399,7 +364,7 @@ static enum kt_code admit_lifecycle(struct admission *a, struct kt_error *err)
 		.payload = kt_json_get(a->op, "payload")};
 	enum kt_code code = KT_E_OK;
 
-	next_at(a->writer->state, at);
+	kt_stamp_at(a->writer->state, at);
 	row.event_id = chosen_id(a, at, minted);
 	kt_lifecycle_row_encode(&row, &text);
 	code = feed_row(a, &text, row.event_id, err);

@@ -219,7 +219,8 @@ out:
 static void keep_snapshot(struct kt_writer *writer, const struct kt_buffer *file)
 {
 	if (!kt_destination_is_own(&writer->to) && file->len > 0)
-		free(kt_quarantine_bytes(writer, KT_SNAPSHOT_NAME, kt_buffer_text(file), file->len));
+		free(kt_quarantine_bytes(
+			writer, KT_SNAPSHOT_NAME, kt_buffer_text(file), file->len));
 }
 
 static enum kt_code heal_snapshot(struct kt_writer *writer, struct kt_error *err)

@@ -45,17 +45,44 @@ static bool approved_commit(
 	return found;
 }
 
+/* The commit that a WP stands for: the approved one, else its lane's tip; *is_planning (and false):
+ * it has none to merge. */
+static bool work_commit(
+	struct kt_writer *writer, const char *wp_id, bool *is_planning, struct kt_oid *out)
+{
+	const struct kt_lane_plan *lane = NULL;
+	struct kt_wp_state wp = {0};
+	struct kt_error ignored = KT_ERROR_INIT;
+	char *branch = NULL, *ref = NULL;
+	bool found = false;
+
+	if (!kt_reducer_wp(writer->state, wp_id, &wp) ||
+		kt_writer_plan(writer, &ignored) != KT_E_OK)
+		return false;
+	lane = kt_lanes_of_wp(writer->plan->lanes, wp_id);
+	*is_planning = lane != NULL && strcmp(lane->id, "lane-planning") == 0;
+	if (lane == NULL || *is_planning)
+		return false;
+	if (approved_commit(writer, &wp, out))
+		return true;
+	branch = kt_mission_lane_branch(writer->options.mission, lane->id);
+	ref = kt_format("refs/heads/%s", branch);
+	found = kt_store_ref_read(writer->store, ref, out, &ignored) == KT_E_OK;
+	free(branch);
+	free(ref);
+	return found;
+}
+
 enum kt_code kt_check_contained(struct kt_writer *writer, const char *wp_id, struct kt_error *err)
 {
 	const struct kt_mission *mission = writer->options.mission;
 	char *target = kt_format("refs/heads/%s", mission->target_branch);
-	struct kt_wp_state wp = {0};
 	struct kt_oid approved = {{0}}, tip = {{0}};
 	bool is_contained = false;
 	enum kt_code code = KT_E_OK;
 
-	if (!kt_destination_is_own(&writer->to) && kt_reducer_wp(writer->state, wp_id, &wp) &&
-		approved_commit(writer, &wp, &approved)) {
+	if (!kt_destination_is_own(&writer->to) &&
+		work_commit(writer, wp_id, &is_contained, &approved)) {
 		code = kt_store_ref_read(writer->store, target, &tip, err);
 		if (code == KT_E_OK)
 			code = kt_store_is_ancestor(

@@ -197,8 +197,10 @@ rm .git/hooks/pre-commit
 expect_exit 0 kitty agent tasks move-task WP01 --to in_progress --mission 099-name
 
 say "legacy: bookkeeping alone is no work"
-expect_exit 0 kitty -C "$A" agent tasks mark-status --help
-git -C "$A" log --oneline >"$BOX/lane-log"
+policy='{"orchestrator_id":"o","orchestrator_version":"1","agent_family":"claude","approval_mode":"auto","sandbox_mode":"none","network_mode":"none","dangerous_flags":[]}'
+expect_exit 1 kitty orchestrator-api transition --mission 099-name --wp WP01 --to for_review --actor claude --policy "$policy"
+expect_json "$OUT" error_code TRANSITION_REJECTED
+json "$OUT" data.message | grep -q "no commit beyond its base" || fail "another reason"
 mkdir -p "$A/src/a"
 echo work >"$A/src/a/file"
 git -C "$A" add src
