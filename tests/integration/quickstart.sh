@@ -121,6 +121,16 @@ for form in "" --json; do
 done
 grep -q WP03 "$BOX/status" || fail "WP03 is missing"
 
+say "drift: the doctor names it, and what it prints as the next step mends it"
+rm -rf "$COORD"
+git -C "$(lane b)" sparse-checkout disable
+expect_exit 1 spec-kitty doctor
+grep -qF "agent worktree repair --mission $MISSION" "$OUT" || fail "the repair is not the next step"
+expect_exit 0 spec-kitty agent worktree repair --mission "$MISSION"
+[ -d "$COORD" ] || fail "no coordination worktree"
+[ ! -e "$(lane b)/kitty-specs/$MISSION/status.json" ] || fail "status.json is in lane-b"
+stage_ends
+
 say "a forced failure is rolled back"
 hook pre-commit <<'EOF'
 #!/bin/sh

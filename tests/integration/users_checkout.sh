@@ -66,7 +66,6 @@ FIRST=$MISSION
 leave_open side other
 
 mission_to_approval() { # FOLDER: a second mission, drafted, finalised, worked on, reviewed and approved, under the open merge
-	FOLDER=$1
 	draft_mission "$1" "WP01:src/$1/**" "WP02:src/${1}2/**:WP01"
 	keep_photo_of_drafts
 	kitty agent mission finalize-tasks --mission "$MISSION" --json >"$OUT" 2>"$ERR" || fail "finalize-tasks"
