@@ -124,7 +124,10 @@ grep -q WP03 "$BOX/status" || fail "WP03 is missing"
 say "drift: the doctor names it, and what it prints as the next step mends it"
 rm -rf "$COORD"
 git -C "$(lane b)" sparse-checkout disable
-expect_exit 1 spec-kitty doctor
+expect_exit 0 spec-kitty doctor
+for code in COORDINATION_WORKTREE_MISSING LANE_SPARSE_CHECKOUT_DRIFT; do
+	grep -q "^warning $code" "$OUT" || fail "no $code"
+done
 grep -qF "agent worktree repair --mission $MISSION" "$OUT" || fail "the repair is not the next step"
 expect_exit 0 spec-kitty agent worktree repair --mission "$MISSION"
 [ -d "$COORD" ] || fail "no coordination worktree"
