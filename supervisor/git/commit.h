@@ -78,6 +78,11 @@ KT_MUST_CHECK enum kt_code kt_commit_swap_finish(struct kt_store *store,
 	const struct kt_repository *repo, const struct kt_ref_swap *swap, const char *output,
 	bool has_timed_out, struct kt_error *err);
 
+/* What the ref holds, whoever moved it, reaches the disk: a writer may have been killed between its
+ * move and its flush, and nothing may be promised on a ref that a power cut can take back. */
+KT_MUST_CHECK enum kt_code kt_commit_settle(
+	const struct kt_repository *repo, const char *ref, struct kt_error *err);
+
 /* Path of the lock file that git and kitty take to move the ref; gives. Breaking a stale one is the
  * caller's. */
 char *kt_ref_lock_path(const struct kt_repository *repo, const char *ref);

@@ -81,3 +81,9 @@ enum kt_code kt_commit_swap_finish(struct kt_store *store, const struct kt_repos
 			"the reference-transaction hook did not end in time");
 	return explain(repo, swap->ref, swap->old_id, output, err);
 }
+
+enum kt_code kt_commit_settle(
+	const struct kt_repository *repo, const char *ref, struct kt_error *err)
+{
+	return kt_refs_sync(repo->common_dir, ref, err);
+}

@@ -216,20 +216,32 @@ out:
 	return code;
 }
 
-enum kt_code kt_refs_sync(const char *common_dir, const char *ref, struct kt_error *err)
+/* 0 or an errno; a file that is not there needs no flush. */
+static int sync_file(const char *path)
 {
-	char *path = kt_format("%s/%s", common_dir, ref);
-	char *folder = kt_git_path_parent(path);
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	int failure = 0;
 
-	if (fd >= 0 && fsync(fd) < 0)
+	if (fd < 0)
+		return errno == ENOENT ? 0 : errno;
+	if (fsync(fd) < 0)
 		failure = errno;
-	if (fd >= 0)
-		(void)close(fd);
+	(void)close(fd);
+	return failure;
+}
+
+enum kt_code kt_refs_sync(const char *common_dir, const char *ref, struct kt_error *err)
+{
+	char *path = kt_format("%s/%s", common_dir, ref);
+	char *packed = kt_format("%s/packed-refs", common_dir);
+	char *folder = kt_git_path_parent(path);
+	bool is_loose = kt_git_is_there(path);
+	int failure = sync_file(is_loose ? path : packed);
+
 	if (failure == 0)
-		failure = kt_folder_sync(folder);
+		failure = kt_folder_sync(is_loose ? folder : common_dir);
 	free(folder);
+	free(packed);
 	free(path);
 	return failure == 0 ? KT_E_OK : kt_git_failure(err, failure, ref);
 }

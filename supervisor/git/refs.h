@@ -32,7 +32,8 @@ void kt_packed_refs_each(const char *text, const char *prefix, kt_ref_cb each, v
 KT_MUST_CHECK enum kt_code kt_refs_move(
 	const char *common_dir, const struct kt_ref_move *move, struct kt_error *err);
 
-/* fsync of the loose file and of its folder, after git moved the ref. */
+/* fsync of the loose file and of its folder, or of packed-refs, after somebody else moved the ref.
+ */
 KT_MUST_CHECK enum kt_code kt_refs_sync(
 	const char *common_dir, const char *ref, struct kt_error *err);
 

@@ -294,8 +294,11 @@ static void sweep(const char *folder)
 static enum kt_code heal(struct kt_writer *writer, const struct kt_oid *tip, struct kt_error *err)
 {
 	char *folder = kt_working_path(writer, writer->options.mission->folder);
-	enum kt_code code = load_committed(writer, tip, err);
+	/* Not a tip of ours: perhaps of a writer that was killed before its flush. */
+	enum kt_code code = kt_commit_settle(writer->options.repo, writer->to.ref, err);
 
+	if (code == KT_E_OK)
+		code = load_committed(writer, tip, err);
 	if (code == KT_E_OK && (writer->has_log || writer->has_snapshot))
 		code = kt_folder_make(folder, 0755, err);
 	if (code == KT_E_OK) {

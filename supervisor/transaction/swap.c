@@ -91,9 +91,17 @@ static bool has_landed(struct kt_writer *writer)
 {
 	struct kt_oid now = {{0}};
 	struct kt_error ignored = KT_ERROR_INIT;
+	bool is_below = false;
 
-	return kt_store_ref_read(writer->store, writer->to.ref, &now, &ignored) == KT_E_OK &&
-	       kt_oid_equal(&now, &writer->new_tip);
+	if (kt_store_ref_read(writer->store, writer->to.ref, &now, &ignored) != KT_E_OK)
+		return false;
+	if (kt_oid_equal(&now, &writer->new_tip))
+		return true;
+	/* A foreign commit came on top before the ref was read back: building again would write the
+	 * rows twice. */
+	return kt_store_is_ancestor(writer->store, &writer->new_tip, &now, &is_below, &ignored) ==
+		       KT_E_OK &&
+	       is_below;
 }
 
 static size_t count_built(const struct kt_writer *writer)
@@ -193,9 +201,10 @@ static enum turn swap_failed(struct kt_writer *writer, const struct kt_error *er
 static enum turn swap_ended(struct kt_writer *writer, enum kt_code code, struct kt_error *err)
 {
 	if (code != KT_E_OK && has_landed(writer)) {
-		if (err->sys_errno != 0)
+		if (err->sys_errno == 0)
+			code = kt_commit_settle(writer->options.repo, writer->to.ref, err);
+		if (code != KT_E_OK)
 			return outcome_unknown(writer, err);
-		code = KT_E_OK;
 	}
 	if (code != KT_E_OK)
 		return swap_failed(writer, err);
