@@ -66,7 +66,20 @@ static enum kt_code view_open(struct kt_api *api, struct kt_view **view, struct 
 		code = kt_view_load(api->context.repo, api->context.mission, view, err);
 	if (code == KT_E_OK)
 		kt_api_identity(api, (*view)->meta);
-	return code;
+	return code == KT_E_OK ? kt_api_plan_fill(api, *view, err) : code;
+}
+
+/* A work package without a row: not finalised. One made by hand is ready for a start, which
+ * finalises it. */
+static enum kt_status status_of(
+	const struct kt_api *api, const struct kt_view *view, const char *wp_id)
+{
+	struct kt_wp_state state = {0};
+
+	if (kt_reducer_wp(view->state, wp_id, &state) && state.has_transition)
+		return state.status;
+	return api->context.mission->coordination_branch == NULL ? KT_STATUS_PLANNED
+								 : KT_STATUS_GENESIS;
 }
 
 static struct kt_json *strings_of(char *const *strings)
@@ -92,15 +105,15 @@ static struct kt_json *summary_of(const struct kt_view *view)
 	return summary == NULL ? kt_json_new_object() : summary;
 }
 
-static struct kt_json *wp_row(const struct kt_view *view, const struct kt_wp *wp)
+static struct kt_json *wp_row(
+	const struct kt_api *api, const struct kt_view *view, const struct kt_wp *wp)
 {
 	struct kt_json *row = kt_json_new_object();
 	struct kt_wp_state state = {0};
 	bool is_known = kt_reducer_wp(view->state, wp->id, &state);
 
 	kt_json_set_string(row, "wp_id", wp->id);
-	kt_json_set_string(
-		row, "lane", kt_status_name(is_known ? state.status : KT_STATUS_GENESIS));
+	kt_json_set_string(row, "lane", kt_status_name(status_of(api, view, wp->id)));
 	kt_json_set(row, "dependencies", strings_of(wp->dependencies));
 	kt_json_set_string(row, "last_actor", is_known ? state.actor : NULL);
 	return row;
@@ -113,7 +126,7 @@ static enum kt_code mission_state(struct kt_api *api, struct kt_error *err)
 	enum kt_code code = view_open(api, &view, err);
 
 	for (size_t i = 0; code == KT_E_OK && view->plan != NULL && i < view->plan->wps_len; i++)
-		kt_json_append(rows, wp_row(view, &view->plan->wps[i]));
+		kt_json_append(rows, wp_row(api, view, &view->plan->wps[i]));
 	if (code == KT_E_OK) {
 		kt_json_set(api->data, "summary", summary_of(view));
 		kt_json_set(api->data, "work_packages", rows);
@@ -124,18 +137,18 @@ static enum kt_code mission_state(struct kt_api *api, struct kt_error *err)
 	return code;
 }
 
-static void ready_add(const struct kt_view *view, const struct kt_wp *wp, struct kt_json *rows)
+static void ready_add(const struct kt_api *api, const struct kt_view *view, const struct kt_wp *wp,
+	struct kt_json *rows)
 {
-	struct kt_wp_state state = {0};
 	struct kt_error ignored = KT_ERROR_INIT;
 	struct kt_json *row = NULL;
 
-	if (!kt_reducer_wp(view->state, wp->id, &state) || state.status != KT_STATUS_PLANNED ||
+	if (status_of(api, view, wp->id) != KT_STATUS_PLANNED ||
 		kt_dependencies_check(view, wp, &ignored) != KT_E_OK)
 		return;
 	row = kt_json_new_object();
 	kt_json_set_string(row, "wp_id", wp->id);
-	kt_json_set_string(row, "lane", kt_status_name(state.status));
+	kt_json_set_string(row, "lane", kt_status_name(KT_STATUS_PLANNED));
 	kt_json_set_bool(row, "dependencies_satisfied", true);
 	kt_json_append(rows, row);
 }
@@ -147,7 +160,7 @@ static enum kt_code list_ready(struct kt_api *api, struct kt_error *err)
 	enum kt_code code = view_open(api, &view, err);
 
 	for (size_t i = 0; code == KT_E_OK && view->plan != NULL && i < view->plan->wps_len; i++)
-		ready_add(view, &view->plan->wps[i], rows);
+		ready_add(api, view, &view->plan->wps[i], rows);
 	if (code == KT_E_OK)
 		kt_json_set(api->data, "ready_work_packages", rows);
 	else

@@ -94,6 +94,8 @@ static enum kt_code start_run(struct kt_api *api, start_cb act, struct kt_error 
 	wish.policy = policy;
 	if (code == KT_E_OK)
 		code = kt_api_mission(api, err);
+	if (code == KT_E_OK && act == kt_start_implementation)
+		code = kt_api_finalize(api, err);
 	if (code == KT_E_OK)
 		code = start_try(api, act, &wish, &start, err);
 	if (start.view != NULL)

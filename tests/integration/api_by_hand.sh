@@ -1,0 +1,82 @@
+#!/bin/sh
+# An orchestrator written for contract 1.3.0 drives a mission whose folder was made by hand (numbered, without an id, no
+# coordination branch), committed on an ordinary branch; kitty is called spec-kitty. Usage: api_by_hand.sh <source root>
+. "${KITTY_SOURCE:?}/tests/support/lib.sh"
+. "$KITTY_SOURCE/tests/support/topology.sh"
+sandbox
+git switch -q -c feature
+hand_drafts 099-name "" 'WP01:src/a/**' 'WP02:src/b/**:WP01'
+export SPECIFY_REPO_ROOT="$REPO"
+mkdir "$BOX/elsewhere"
+cd "$BOX/elsewhere" || exit 2
+POLICY='{"orchestrator_id":"orc","orchestrator_version":"0.4.0","agent_family":"claude","approval_mode":"auto","sandbox_mode":"none","network_mode":"off","dangerous_flags":[]}'
+
+api() { # EXIT COMMAND...
+	wanted=$1
+	shift
+	spec-kitty orchestrator-api "$@" >"$OUT" 2>"$ERR"
+	got=$?
+	[ "$got" -eq "$wanted" ] || fail "exit $got instead of $wanted: $*"
+	expect_eq "$(wc -l <"$OUT")" 1 "lines of output"
+	one_object "$OUT"
+	expect_json "$OUT" command "orchestrator-api.$1"
+}
+move() { api 0 transition --mission 099-name --wp "$1" --to "$2" --actor "$3" --policy "$POLICY"; }
+
+say "queries before anything was written, and they write nothing"
+api 0 contract-version
+before=$(git -C "$REPO" rev-parse HEAD)
+api 0 list-ready --mission 099-name
+expect_json "$OUT" data.ready_work_packages '[{"wp_id": "WP01", "lane": "planned", "dependencies_satisfied": true}]'
+api 0 mission-state --mission 099-name
+expect_json "$OUT" data.work_packages.1.wp_id WP02
+expect_json "$OUT" data.work_packages.1.lane planned
+expect_eq "$(git -C "$REPO" rev-parse HEAD)" "$before" "a query committed"
+expect_eq "$(git -C "$REPO" status --porcelain)" "" "a query wrote"
+
+say "each work package: start, work, review, approval"
+for wp in WP01 WP02; do
+	api 0 list-ready --mission 099-name
+	expect_json "$OUT" data.ready_work_packages.0.wp_id $wp
+	api 0 start-implementation --mission 099-name --wp $wp --actor claude --policy "$POLICY"
+	expect_json "$OUT" data.to_lane in_progress
+	place=$(json "$OUT" data.workspace_path)
+	[ -f "$(json "$OUT" data.prompt_path)" ] || fail "no prompt for $wp"
+	expect_eq "$(git -C "$place" symbolic-ref --short HEAD)" "$(json "$OUT" data.lane_branch)" "the lane's branch"
+	api 0 resolve-workspace --mission 099-name --wp $wp
+	expect_json "$OUT" data.workspace_path "$place"
+	api 1 start-implementation --mission 099-name --wp $wp --actor somebody --policy "$POLICY"
+	expect_json "$OUT" error_code WP_ALREADY_CLAIMED
+	expect_json "$OUT" data.claimed_by claude
+	# What WP02 needs is there: it depends on WP01.
+	[ $wp = WP01 ] || [ -f "$place/src/a/file" ] || fail "WP01's work is not in WP02's lane"
+	folder=src/$([ $wp = WP01 ] && echo a || echo b)
+	mkdir -p "$place/$folder"
+	echo $wp >"$place/$folder/file"
+	git -C "$place" add -A
+	git -C "$place" commit -q -m "Work of $wp"
+	api 0 append-history --mission 099-name --wp $wp --actor claude --note "worked on it"
+	move $wp for_review claude
+	api 0 start-review --mission 099-name --wp $wp --actor reviewer --policy "$POLICY"
+	api 0 transition --mission 099-name --wp $wp --to approved --actor reviewer --policy "$POLICY" \
+		--review-result-json '{"reviewer":"reviewer","verdict":"approved","reference":"r1"}'
+done
+
+say "accepted and merged"
+api 0 accept-mission --mission 099-name --actor orc
+expect_json "$OUT" data.accepted true
+expect_json "$OUT" data.accepted_wps '["WP01", "WP02"]'
+main=$(git -C "$REPO" rev-parse main)
+api 0 merge-mission --mission 099-name
+expect_json "$OUT" data.merged true
+expect_json "$OUT" data.target_branch main
+[ "$(git -C "$REPO" rev-parse main)" != "$main" ] || fail "main did not move"
+expect_eq "$(git -C "$REPO" show main:src/a/file main:src/b/file)" "$(printf 'WP01\nWP02')" "main's files"
+api 0 mission-state --mission 099-name
+expect_json "$OUT" data.summary.done 2
+
+say "the user's checkout is on its branch, clean, and every promise holds"
+expect_eq "$(git -C "$REPO" symbolic-ref --short HEAD)" feature "the branch"
+expect_eq "$(git -C "$REPO" status --porcelain)" "" "git status"
+expect_exit 0 kitty -C "$REPO" verify --mission 099-name --json
+git -C "$REPO" fsck --full >"$OUT" 2>&1 || fail "git fsck"
