@@ -45,6 +45,7 @@ static void (*const repository_checks[])(struct kt_doctor *) = {
 static void (*const mission_checks[])(struct kt_doctor *) = {
 	kt_doctor_branch,
 	kt_doctor_worktree,
+	kt_doctor_checkouts,
 	kt_doctor_hooks,
 	kt_doctor_objects,
 	kt_doctor_history,

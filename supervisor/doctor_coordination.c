@@ -9,6 +9,7 @@
 #include <strings.h>
 
 #include "ipc/file.h"
+#include "supervisor/checkouts.h"
 #include "supervisor/doctor_private.h"
 #include "supervisor/git/hooks.h"
 #include "supervisor/git/worktree.h"
@@ -176,6 +177,31 @@ static const char *other_change(const struct kt_mission *mission, const struct k
 			strcmp(changes->data + at, mission->snapshot_path) != 0)
 			return changes->data + at;
 	return NULL;
+}
+
+/* Somebody's checkout: what is there may be all that is left of something, so it is theirs to move. */
+static void on_difference(const struct kt_destination *where, const char *path, void *arg)
+{
+	struct kt_doctor *doctor = arg;
+
+	kt_doctor_add(doctor, KT_FINDING_CHECKOUT_DIFFERS, path, "%s/%s is not what %s holds",
+		where->worktree, path, where->branch);
+	kt_doctor_next(doctor,
+		"mkdir -p '%s' && cp -- '%s/%s' '%s/kept-%s'; git -C '%s' restore --staged "
+		"--worktree -- %s",
+		doctor->mission->run_dir, where->worktree, path, doctor->mission->run_dir,
+		strrchr(path, '/') + 1, where->worktree, path);
+}
+
+void kt_doctor_checkouts(struct kt_doctor *doctor)
+{
+	struct kt_error ignored = KT_ERROR_INIT;
+
+	if (doctor->mission->coordination_branch == NULL &&
+		kt_checkouts_each_difference(doctor->repo, doctor->mission, on_difference, doctor,
+			&ignored) != KT_E_OK)
+		kt_doctor_add(doctor, KT_FINDING_LOG_UNREADABLE, doctor->mission->log_path, "%s",
+			ignored.detail);
 }
 
 static void files_check(struct kt_doctor *doctor)

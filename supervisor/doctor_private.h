@@ -63,6 +63,7 @@ void kt_doctor_locks(struct kt_doctor *doctor);
 
 void kt_doctor_branch(struct kt_doctor *doctor);
 void kt_doctor_worktree(struct kt_doctor *doctor);
+void kt_doctor_checkouts(struct kt_doctor *doctor); /* missions without a coordination branch */
 void kt_doctor_hooks(struct kt_doctor *doctor);
 void kt_doctor_history(struct kt_doctor *doctor);
 void kt_doctor_snapshot(struct kt_doctor *doctor);

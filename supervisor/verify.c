@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "supervisor/status/reduce.h"
+#include "supervisor/transaction/legacy.h"
 #include "supervisor/verify_private.h"
 
 #define TEXTS_BYTES_MAX (512U << 20) /* different logs kept at once */
@@ -383,26 +384,32 @@ static void ref_push(const char *ref, const struct kt_oid *oid, void *arg)
 	refs->names[refs->len++] = kt_strdup(ref);
 }
 
+static enum kt_code legacy_refs_find(
+	struct kt_verify *verify, struct refs *refs, struct kt_error *err)
+{
+	char **found = NULL;
+	enum kt_code code =
+		kt_legacy_refs(verify->repo, verify->store, verify->mission, &found, err);
+
+	for (size_t i = 0; code == KT_E_OK && found[i] != NULL; i++)
+		ref_push(found[i], NULL, refs);
+	kt_strings_free(found);
+	return code;
+}
+
 /* Without a coordination branch the log lives on the lanes' branches (in flight since before) or on
  * the branch of the primary checkout. */
 static enum kt_code refs_find(struct kt_verify *verify, struct refs *refs, struct kt_error *err)
 {
 	const struct kt_mission *mission = verify->mission;
-	char *branch, *head;
-	enum kt_code code;
+	char *head;
 
 	if (mission->coordination_ref != NULL) {
 		ref_push(mission->coordination_ref, NULL, refs);
 		return KT_E_OK;
 	}
-	if (mission->topology == KT_TOPOLOGY_LEGACY) {
-		branch = kt_mission_lane_branch(mission, "lane-a");
-		head = kt_format("refs/heads/%.*s", (int)strlen(branch) - 1, branch);
-		code = kt_store_ref_each(verify->store, head, ref_push, refs, err);
-		free(branch);
-		free(head);
-		return code;
-	}
+	if (mission->topology == KT_TOPOLOGY_LEGACY)
+		return legacy_refs_find(verify, refs, err);
 	head = kt_head_read(mission->common_dir);
 	if (head == NULL)
 		return kt_error_set(err, KT_E_FEATURE_CONTEXT_UNRESOLVED,

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "ipc/file.h"
+#include "supervisor/checkouts.h"
 #include "supervisor/git/environment.h"
 #include "supervisor/git/worktree.h"
 #include "supervisor/lane_gate.h"
@@ -175,6 +176,12 @@ static enum kt_code working_look(
 	return code;
 }
 
+static void on_difference(const struct kt_destination *where, const char *path, void *arg)
+{
+	kt_verify_broken(arg, KT_VERIFY_WORKING, "%s/%s is not what %s holds", where->worktree,
+		path, where->branch);
+}
+
 enum kt_code kt_verify_working(struct kt_verify *verify, struct kt_error *err)
 {
 	const struct kt_mission *mission = verify->mission;
@@ -182,7 +189,10 @@ enum kt_code kt_verify_working(struct kt_verify *verify, struct kt_error *err)
 	struct kt_worktree_facts facts;
 	enum kt_code code = KT_E_OK;
 
-	if (mission->coordination_ref == NULL || mission->is_closed)
+	if (mission->coordination_ref == NULL)
+		return kt_checkouts_each_difference(
+			verify->repo, mission, on_difference, verify, err);
+	if (mission->is_closed)
 		return KT_E_OK;
 	kt_worktree_inspect(verify->repo, mission->coord_worktree, &facts);
 	if (facts.is_linked) {

@@ -67,6 +67,9 @@ static int run(struct kt_invocation *invocation)
 		kt_context_mission(&context, kt_invocation_value(invocation, "mission"), &err);
 	int status = KT_EXIT_OK;
 
+	if (code == KT_E_OK && context.mission->coordination_branch == NULL)
+		code = kt_error_set(&err, KT_E_MISSION_TOPOLOGY_UNSUPPORTED,
+			"there is nothing to bring %s to", context.mission->target_branch);
 	if (code == KT_E_OK)
 		code = target_tip(&context, &tip, &err);
 	if (code != KT_E_OK) {
