@@ -1,6 +1,6 @@
 #!/bin/sh
 # The operators' walk through a whole mission, typed as their handbook has it and by the name spec-kitty: two lanes, a
-# rejected commit, reviews, the merge; then a mission that is thrown away. Usage: quickstart.sh <source root>
+# rejected commit, reviews, the merge; then a mission that is thrown away, and a legacy one. Usage: quickstart.sh <source root>
 . "${KITTY_SOURCE:?}/tests/support/lib.sh"
 . "$KITTY_SOURCE/tests/support/merge.sh"
 . "$KITTY_SOURCE/tests/support/doctor.sh"
@@ -225,4 +225,26 @@ expect_eq "$(find .worktrees -mindepth 1 -maxdepth 1 2>/dev/null)" "" "worktrees
 expect_eq "$(git worktree list | wc -l)" 1
 untouched
 healthy
-exit 0
+
+say "a legacy mission: the warning, once, and the same transaction on the lane branch"
+. "$KITTY_SOURCE/tests/support/topology.sh"
+git stash list >"$BOX/stashes"
+old_mission legacy 007-legacy 'WP01:src/paint/**' 'WP02:src/brush/**'
+git stash list | cmp -s - "$BOX/stashes" || fail "the stash"
+main=$(git rev-parse main)
+expect_exit 0 spec-kitty implement WP01 --mission "$MISSION" --agent claude
+grep -qF "Legacy topology; bookkeeping will land on the lane branch." "$ERR" || fail "no warning"
+grep -qF -- "- kitty/mission-007-legacy-lane-a chore: WP01 claimed for implementation [claude] ✓" "$OUT" ||
+	fail "the claim is not on the lane branch"
+expect_exit 0 spec-kitty implement WP02 --mission "$MISSION" --agent opencode
+! grep -qF "Legacy topology" "$ERR" || fail "the warning came twice"
+log=$REPO/.worktrees/$MISSION-lane-a/kitty-specs/$MISSION/status.events.jsonl
+printf '#!/bin/sh\nexit 1\n' >.git/hooks/pre-commit && chmod +x .git/hooks/pre-commit
+before=$(sha256sum "$log")
+expect_exit 8 spec-kitty agent tasks move-task WP01 --to in_progress --mission "$MISSION"
+expect_eq "$(sha256sum "$log")" "$before" "the log after a rejected commit"
+rm .git/hooks/pre-commit
+expect_exit 0 spec-kitty agent tasks move-task WP01 --to in_progress --mission "$MISSION"
+expect_eq "$(git rev-parse main)" "$main" "main"
+expect_exit 0 spec-kitty doctor
+expect_exit 0 spec-kitty verify --mission "$MISSION"
