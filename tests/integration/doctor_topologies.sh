@@ -1,6 +1,7 @@
 #!/bin/sh
-# Missions without a coordination branch: doctor, verify, repair, discard and restore. Usage: topology_care.sh <source root>
+# Missions without a coordination branch: doctor, verify, repair, discard and restore. Usage: doctor_topologies.sh <source root>
 . "${KITTY_SOURCE:?}/tests/support/lib.sh"
+. "$KITTY_SOURCE/tests/support/doctor.sh"
 . "$KITTY_SOURCE/tests/support/topology.sh"
 
 outer_tmp=${TMPDIR:-/tmp}
@@ -29,9 +30,7 @@ for kind in single_branch lanes legacy; do
 	sed -i '1s/099-name/099-NAME/' "$log"
 	expect_exit 1 kitty verify --mission 099-name --json
 	expect_json "$OUT" ok false
-	expect_exit 1 kitty doctor --mission 099-name --json
-	expect_json "$OUT" findings.0.code CHECKOUT_STATUS_FILES_DIFFER
-	sh -c "$(json "$OUT" findings.0.next_step)" || fail "the printed command"
+	fault CHECKOUT_STATUS_FILES_DIFFER
 	cmp -s "$log" "$BOX/log" || fail "the log is not the committed one"
 	grep -q 099-NAME .git/kitty/099-name/kept-status.events.jsonl || fail "what was there is gone"
 	expect_exit 0 kitty doctor --mission 099-name
