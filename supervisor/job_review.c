@@ -65,20 +65,10 @@ enum kt_schedule_review kt_review_of(
 
 char *kt_review_feedback(const struct kt_supervisor *supervisor, const char *wp_id)
 {
-	struct kt_review_history history = {0, NULL};
-	struct kt_buffer text = KT_BUFFER_INIT;
+	size_t len = 0;
+	const char *log = kt_writer_log(supervisor->writer, &len);
 
-	history_read(supervisor, wp_id, &history);
-	if (history.last != NULL) {
-		kt_buffer_printf(&text, "The review (round %ld, by %s) asked for changes:\n\n",
-			history.rounds,
-			kt_json_get_string(history.last, "actor") == NULL
-				? "?"
-				: kt_json_get_string(history.last, "actor"));
-		kt_feedback_append(history.last, &text);
-	}
-	kt_review_history_release(&history);
-	return text.len == 0 ? NULL : kt_buffer_take(&text);
+	return kt_feedback_text(log, len, wp_id);
 }
 
 void kt_review_prompt(

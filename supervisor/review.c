@@ -1,5 +1,6 @@
 /*
- * Reviews in the log, and the files of feedback. Runs in the supervisor. Must never trust a path in
+ * Reviews in the log, and the files of feedback. Runs in the
+ * supervisor and in commands. Must never trust a path in
  * a row further than to read a bounded regular file from it.
  */
 #include "supervisor/review.h"
@@ -135,4 +136,21 @@ void kt_feedback_append(const struct kt_json *row, struct kt_buffer *out)
 		kt_buffer_putc(out, '\n');
 	free(cut);
 	kt_buffer_release(&text);
+}
+
+char *kt_feedback_text(const char *log, size_t len, const char *wp_id)
+{
+	struct kt_review_history history = {0, NULL};
+	struct kt_buffer text = KT_BUFFER_INIT;
+	const char *actor = NULL;
+
+	kt_review_history_read(log, len, wp_id, &history);
+	if (history.last != NULL) {
+		actor = kt_json_get_string(history.last, "actor");
+		kt_buffer_printf(&text, "The review (round %ld, by %s) asked for changes:\n\n",
+			history.rounds, actor == NULL ? "?" : actor);
+		kt_feedback_append(history.last, &text);
+	}
+	kt_review_history_release(&history);
+	return text.len == 0 ? NULL : kt_buffer_take(&text);
 }

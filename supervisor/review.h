@@ -1,7 +1,7 @@
 /*
  * Reviews as the log and the run folder keep them: how many rounds a work package had, what the
  * last one asked for. Reads committed rows and feedback files; writes feedback files. For the
- * supervisor.
+ * supervisor and commands.
  *
  * Feedback: <run_dir>/feedback/<WP>-<round>.md, what the reviewer printed.
  */
@@ -51,5 +51,9 @@ void kt_feedback_append(const struct kt_json *row, struct kt_buffer *out);
 
 /* The same for a text: at most max bytes of it, cut between characters. Gives. */
 char *kt_feedback_cut(const char *text, size_t len, size_t max);
+
+/* What the last review of the work package asked for, with who and which round, for the next
+ * attempt's prompt. NULL: none did. Gives. */
+char *kt_feedback_text(const char *log, size_t len, const char *wp_id);
 
 #endif

@@ -70,7 +70,6 @@ static enum kt_code plan_fill(const struct kt_invocation *invocation,
 	plan->note = kt_invocation_value(invocation, "note");
 	plan->reason = kt_invocation_value(invocation, "reason");
 	plan->override_reason = kt_invocation_value(invocation, "override-reason");
-	plan->feedback_file = kt_invocation_value(invocation, "review-feedback-file");
 	plan->approval_ref = kt_invocation_value(invocation, "approval-ref");
 	plan->reviewer = kt_invocation_value(invocation, "reviewer");
 	return feedback_check(plan, err);
@@ -216,10 +215,22 @@ out:
 	return status;
 }
 
+/* The row outlives the folder one stands in: its path is absolute. NULL: none was given. Gives. */
+static char *feedback_file_new(const struct kt_invocation *invocation)
+{
+	const char *given = kt_invocation_value(invocation, "review-feedback-file");
+	char *path = given == NULL ? NULL : realpath(given, NULL);
+
+	/* What is not there is told by its name when it is read. */
+	return path != NULL || given == NULL ? path : kt_strdup(given);
+}
+
 static int run(struct kt_invocation *invocation)
 {
 	struct kt_context context = KT_CONTEXT_INIT;
-	struct kt_move_plan plan = {.wp_id = invocation->arguments[0]};
+	char *feedback_file = feedback_file_new(invocation);
+	struct kt_move_plan plan = {
+		.wp_id = invocation->arguments[0], .feedback_file = feedback_file};
 	struct kt_error err = KT_ERROR_INIT;
 	const char *to = kt_invocation_value(invocation, "to");
 	int status = KT_EXIT_OK;
@@ -235,6 +246,7 @@ static int run(struct kt_invocation *invocation)
 	else
 		status = move(invocation, &context, &plan);
 	kt_context_release(&context);
+	free(feedback_file);
 	return status;
 }
 

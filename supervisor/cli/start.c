@@ -14,6 +14,7 @@
 #include "supervisor/lane_ops.h"
 #include "supervisor/lane_sync.h"
 #include "supervisor/prompt.h"
+#include "supervisor/review.h"
 #include "supervisor/transaction/request.h"
 
 enum kt_code kt_dependencies_check(
@@ -276,11 +277,27 @@ static void review_prompt_build(const struct kt_start *start, struct kt_buffer *
 	kt_buffer_append(out, start->wp->text, start->wp->text_len);
 }
 
+/* What went before, for the implementer's prompt; NULL: this is the first attempt. Gives. */
+static char *before_text(const struct kt_start *start)
+{
+	const char *started = start->is_noop ? "The work was started before." : NULL;
+	char *feedback = kt_feedback_text(start->view->log, start->view->log_len, start->wp->id);
+	char *both = NULL;
+
+	if (feedback == NULL)
+		return started == NULL ? NULL : kt_strdup(started);
+	both = kt_format(
+		"%s%s%s", started == NULL ? "" : started, started == NULL ? "" : "\n\n", feedback);
+	free(feedback);
+	return both;
+}
+
 enum kt_code kt_start_prompt_write(
 	const struct kt_start *start, const char *action, char **path, struct kt_error *err)
 {
 	char *folder = kt_format("%s/prompts", start->context->mission->run_dir);
 	char *file = kt_format("%s/%s-%s.md", folder, start->wp->id, action);
+	char *before = before_text(start);
 	struct kt_buffer text = KT_BUFFER_INIT;
 	struct kt_prompt prompt = {.mission = start->context->mission,
 		.wp = start->wp,
@@ -288,8 +305,8 @@ enum kt_code kt_start_prompt_write(
 		.branch = start->branch == NULL ? start->context->mission->target_branch
 						: start->branch,
 		.worktree = start->workspace,
-		.attempt = start->is_noop ? 2 : 1,
-		.before = start->is_noop ? "The work was started before." : NULL};
+		.attempt = before == NULL ? 1 : 2,
+		.before = before};
 	enum kt_code code = kt_folder_make(folder, 0700, err);
 
 	if (strcmp(action, "review") == 0)
@@ -304,6 +321,7 @@ enum kt_code kt_start_prompt_write(
 	else
 		free(file);
 	kt_buffer_release(&text);
+	free(before);
 	free(folder);
 	return code;
 }
