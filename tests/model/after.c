@@ -124,7 +124,7 @@ static void land(const struct step *step, struct after *after)
 		if (kt_sequence_has(&after->state.ref, self->batch[i].event))
 			after->state.broken = P2;
 		if (self->batch[i].event == 0 && kt_sequence_has(&after->state.ref, 1) &&
-			!after->state.set_back[0])
+			!after->state.set_back[0] && !step->model->is_guided)
 			after->state.broken = P6;
 		kt_sequence_add(&after->state.ref, self->batch[i].event);
 	}

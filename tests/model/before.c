@@ -145,12 +145,6 @@ void kt_model_gate(const struct step *step)
 	kt_step_emit(step, "healed without a request", &after);
 }
 
-void kt_model_merge(const struct step *step)
-{
-	kt_step_pass(step, "merge", AT_BUILD);
-	kt_step_may_fail(step, "merge conflicts");
-}
-
 /* ---- build ---- */
 
 /* The rest of the batch, from index i on, goes back to the front of the queue. */
@@ -162,8 +156,20 @@ static void defer_from(struct worker *self, uint8_t i)
 	}
 }
 
+void kt_model_merge(const struct step *step)
+{
+	struct after after;
+
+	kt_step_begin(step, &after);
+	if (step->model->is_guided)
+		defer_from(after.self, step->model->keep);
+	kt_step_go(&after, AT_BUILD, 0);
+	kt_step_emit(step, "merge", &after);
+	kt_step_may_fail(step, "merge conflicts");
+}
+
 /* Admits requests in order. Those of the mask are refused by their content. */
-static void admit(const struct step *step, struct after *after, unsigned refused)
+static void admit(const struct step *step, struct after *after, uint64_t refused)
 {
 	struct worker *self = after->self;
 	struct sequence log, chain;
@@ -172,12 +178,18 @@ static void admit(const struct step *step, struct after *after, unsigned refused
 	for (uint8_t i = 0; i < self->batch_len; i++) {
 		struct request *request = &self->batch[i];
 
+		if (step->model->is_guided && i >= step->model->keep) {
+			defer_from(self, i);
+			return;
+		}
 		if (request->verdict != UNDECIDED) /* in a round before the ref moved */
 			continue;
 		kt_step_with_built(&after->state, self, &chain);
 		if (step->model->off == NO_ID_CHECK || request->event == step->model->minted ||
 			!kt_sequence_has(&chain, request->event)) {
 			kt_step_decide(after, request, (refused >> i & 1) != 0 ? REFUSED : BUILT);
+		} else if ((refused >> i & 1) != 0) { /* that id, with other content */
+			kt_step_decide(after, request, FAILED);
 		} else if (kt_sequence_has(&log, request->event)) {
 			request->verdict = REPEATED;
 		} else { /* the same id twice in one batch: after the commit it is a repetition */
@@ -191,7 +203,7 @@ static void admit(const struct step *step, struct after *after, unsigned refused
 	}
 }
 
-static void leave_build(const struct step *step, unsigned refused)
+static void leave_build(const struct step *step, uint64_t refused)
 {
 	struct after after;
 	uint8_t built = 0, rejected = 0;
@@ -224,6 +236,10 @@ void kt_model_build(const struct step *step)
 {
 	const struct worker *self = &step->from->worker[step->worker];
 
+	if (step->model->is_guided) {
+		leave_build(step, step->model->refused);
+		return;
+	}
 	/* Which of the batch the rules refuse: every choice while there are refusals left. */
 	for (unsigned refused = 0; refused < 1U << self->batch_len; refused++) {
 		if (refused != 0 && step->from->left.refusals == 0)

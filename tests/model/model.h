@@ -21,8 +21,12 @@
 #define MODEL_EVENTS 3
 #endif
 
+#ifndef MODEL_FOREIGN
+#define MODEL_FOREIGN 2
+#endif
+
 enum {
-	FOREIGN_MAX = 2,
+	FOREIGN_MAX = MODEL_FOREIGN,
 	SEQUENCE_MAX = MODEL_EVENTS + FOREIGN_MAX + 1,
 	FOREIGN = 0xff, /* an item of a sequence */
 	NOBODY = 0xff,  /* lock */
@@ -126,6 +130,12 @@ struct model {
 	 * none. */
 	uint8_t minted;
 	enum sabotage off;
+	/* For the acceptor: what the rules refuse at the next build is known (one bit for each
+	 * request of the batch), and how many requests stay in the batch (a merge and a change of
+	 * the plan go alone); events have no lanes, nothing is delivered. */
+	bool is_guided;
+	uint64_t refused;
+	uint8_t keep;
 };
 
 /* One step from `from` to `to`. */

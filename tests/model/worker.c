@@ -163,7 +163,7 @@ void kt_model_worker_moves(const struct model *model, const struct model_state *
 	const struct step step = {model, state, worker, take, arg};
 	enum model_step at = (enum model_step)state->worker[worker].step;
 
-	if (at == AT_IDLE || at == AT_POST)
+	if ((at == AT_IDLE || at == AT_POST) && !model->is_guided)
 		kt_model_deliver(&step);
 	if (steps[at] != NULL)
 		steps[at](&step);
