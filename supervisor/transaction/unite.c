@@ -117,10 +117,15 @@ static void drop_doubles(struct rows *rows)
 		qsort(rows->items, rows->len, sizeof *rows->items, by_time);
 }
 
+/* Of whole rows: half a row that begins like another one is none of its beginnings. */
 static bool is_prefix(const struct kt_buffer *shorter, const struct kt_buffer *longer)
 {
-	return shorter->len <= longer->len &&
-	       memcmp(kt_buffer_text(shorter), kt_buffer_text(longer), shorter->len) == 0;
+	size_t len = shorter->len;
+
+	if (len > longer->len || memcmp(kt_buffer_text(shorter), kt_buffer_text(longer), len) != 0)
+		return false;
+	return len == 0 || len == longer->len || longer->data[len - 1] == '\n' ||
+	       longer->data[len] == '\n';
 }
 
 /* The one log that starts with every other one; NULL: there is none. */

@@ -100,6 +100,6 @@ unset SPEC_KITTY_TRACE
 say "supervisors killed while they write"
 export SPEC_KITTY_TRACE="$BOX/stress"
 trace=$BOX/stress
-TMPDIR=$BOX/tmp kitty-stress --lanes 3 --events 6 --seed 7 --kill-supervisor 3 --no-baseline >"$BOX/report" 2>&1 ||
+TMPDIR=$BOX/tmp kitty-stress --lanes 5 --events 10 --seed 7 --kill-supervisor 5 --no-baseline >"$BOX/report" 2>&1 ||
 	fail "kitty-stress: $(cat "$BOX/report")"
 accepted 'a path of the model'

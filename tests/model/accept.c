@@ -489,12 +489,12 @@ int main(int argc, char **argv)
 {
 	const struct budget unlimited = {
 		.errors = UNLIMITED, .timeouts = UNLIMITED, .refusals = UNLIMITED};
-	struct acceptor acceptor = {
-		.model = {.minted = MODEL_EVENTS, .is_guided = true}, .nodes = nodes_new()};
+	struct acceptor acceptor = {.model = {.minted = MODEL_EVENTS, .is_guided = true}};
 	bool is_path = false;
 
 	if (argc != 2 || !kt_trace_read(argv[1], &acceptor.trace))
 		return 2;
+	acceptor.nodes = nodes_new();
 	acceptor.nodes.len = 1;
 	kt_model_init(&acceptor.nodes.item[0].state, &unlimited);
 	is_path = follow(&acceptor);

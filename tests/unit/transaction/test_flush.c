@@ -13,6 +13,7 @@ static struct {
 	size_t flushes;                /* of the ref's folder */
 } plan;
 
+/* NOLINTBEGIN(bugprone-reserved-identifier,readability-identifier-naming): the linker's names */
 int __real_fsync(int fd);
 int __wrap_fsync(int fd);
 int __wrap_fsync(int fd)
@@ -34,6 +35,8 @@ int __wrap_fsync(int fd)
 			 "^{tree})");
 	return __real_fsync(fd);
 }
+
+/* NOLINTEND(bugprone-reserved-identifier,readability-identifier-naming) */
 
 static struct kt_json *note(const char *id)
 {

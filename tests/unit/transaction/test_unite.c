@@ -1,0 +1,64 @@
+/*
+ * Logs of one mission as one (kt_logs_unite).
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "supervisor/transaction/legacy.h"
+
+#define A "{\"event_id\": \"A\", \"at\": \"2026-01-01T00:00:01+00:00\"}\n"
+#define B "{\"event_id\": \"B\", \"at\": \"2026-01-01T00:00:02+00:00\"}\n"
+#define C "{\"event_id\": \"C\", \"at\": \"2026-01-01T00:00:03+00:00\"}\n"
+
+static enum kt_code unite(
+	const char *base, const char *one, const char *other, struct kt_buffer *out)
+{
+	struct kt_buffer texts[3] = {KT_BUFFER_INIT, KT_BUFFER_INIT, KT_BUFFER_INIT};
+	struct kt_error err = KT_ERROR_INIT;
+	enum kt_code code;
+
+	kt_buffer_puts(&texts[0], base);
+	kt_buffer_puts(&texts[1], one);
+	kt_buffer_puts(&texts[2], other);
+	code = kt_logs_unite(&texts[0], texts + 1, 2, out, &err);
+	for (size_t i = 0; i < 3; i++)
+		kt_buffer_release(&texts[i]);
+	return code;
+}
+
+static void every_row_once_in_the_order_of_time_behind_the_base(void **state)
+{
+	struct kt_buffer out = KT_BUFFER_INIT;
+
+	(void)state;
+	assert_int_equal(unite(B, B C, A B, &out), KT_E_OK);
+	assert_string_equal(kt_buffer_text(&out), B A C);
+	kt_buffer_release(&out);
+}
+
+/* Found by the fuzzer: the longest text won as soon as the others were its first bytes. */
+static void half_a_row_that_begins_like_a_row_is_refused(void **state)
+{
+	struct kt_buffer out = KT_BUFFER_INIT;
+
+	(void)state;
+	assert_int_equal(
+		unite("{\"a\":1}", "{\"a\":1}", "{\"a\":1}, torn", &out), KT_E_EVENT_INVALID);
+	assert_int_equal(out.len, 0);
+	kt_buffer_release(&out);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(every_row_once_in_the_order_of_time_behind_the_base),
+		cmocka_unit_test(half_a_row_that_begins_like_a_row_is_refused),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
