@@ -27,6 +27,20 @@ static void lease_settle(struct kt_lane_run *run)
 		kt_lease_remove(run->supervisor->launch->mission, run->job.wp_id);
 }
 
+/* The lane gate's word is about the work, not about the recording. */
+static bool is_refused_work(const struct kt_error *err)
+{
+	return err->code == KT_E_LANE_TOUCHES_KITTY_SPECS || err->code == KT_E_LANE_OUTSIDE_OWNED;
+}
+
+static void block_refused(struct kt_lane_run *run, const struct kt_error *err)
+{
+	char *reason = kt_format("%s: %s", kt_error_text(err->code), err->detail);
+
+	kt_job_block(run, reason);
+	free(reason);
+}
+
 static void on_recorded(const struct kt_json *outcome, void *arg)
 {
 	struct kt_lane_run *run = kt_job_call_take(arg, KT_JOB_OUTCOME);
@@ -41,6 +55,8 @@ static void on_recorded(const struct kt_json *outcome, void *arg)
 		kt_error_exit(err.code) == KT_EXIT_CONFLICT ||
 		(status != KT_STATUS_IN_PROGRESS && status != KT_STATUS_CLAIMED))
 		kt_job_finish(run);
+	else if (is_refused_work(&err))
+		block_refused(run, &err);
 	else
 		kt_job_trouble(run, "the outcome could not be recorded", &err);
 }

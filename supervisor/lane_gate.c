@@ -123,11 +123,10 @@ static void commit_name(const struct gate *gate, const char *path, struct kt_jso
 static char *take_back(const struct gate *gate)
 {
 	char *worktree = kt_mission_lane_worktree(gate->mission, gate->lane);
-	char *command = kt_format("git -C '%s' restore --source=%s --staged --worktree "
-				  "--ignore-skip-worktree-bits -- kitty-specs && "
-				  "git -C '%s' commit --quiet --no-verify -m 'Take back changes "
-				  "under kitty-specs' && git -C '%s' sparse-checkout reapply",
-		worktree, gate->fork.text, worktree, worktree);
+	char *command = kt_format("cd '%s' && git restore --source=%s -SW "
+				  "--ignore-skip-worktree-bits -- kitty-specs && git commit -qnm "
+				  "'Take back kitty-specs' && git sparse-checkout reapply",
+		worktree, gate->fork.text);
 
 	free(worktree);
 	return command;

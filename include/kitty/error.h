@@ -41,7 +41,7 @@ struct kt_error {
 	enum kt_code code;
 	int sys_errno; /* 0 when no system call was at fault */
 	char detail[512];
-	char next_step[256]; /* empty: the table's next step holds */
+	char next_step[1024]; /* empty: the table's next step holds */
 };
 
 #define KT_ERROR_INIT                                                                              \

@@ -190,6 +190,15 @@ static enum kt_code deliver(struct kt_context *context, struct kt_json *request,
 	return code;
 }
 
+static void warnings_print(const struct kt_json *outcome)
+{
+	const struct kt_json *list = kt_json_get(outcome, "warnings");
+
+	for (const struct kt_json *w = kt_json_first(list); w != NULL; w = kt_json_next(w))
+		if (kt_json_string(w) != NULL)
+			kt_print_notice("warning: %s", kt_json_string(w));
+}
+
 enum kt_code kt_submit(struct kt_context *context, struct kt_json *request, const char *command,
 	struct kt_json **outcome, struct kt_error *err)
 {
@@ -200,5 +209,7 @@ enum kt_code kt_submit(struct kt_context *context, struct kt_json *request, cons
 		code = deliver(context, request, command, outcome, err);
 	if (code == KT_E_OK)
 		code = kt_outcome_code(*outcome, err);
+	if (code == KT_E_OK)
+		warnings_print(*outcome);
 	return code;
 }

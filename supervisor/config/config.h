@@ -46,6 +46,7 @@ struct kt_config {
 	long hook_timeout_ms;
 	long agent_grace_ms;
 	size_t lane_commit_max_bytes; /* size of uncommitted files that kitty commits for an agent */
+	bool owned_required;	      /* changes outside owned_files keep a WP from for_review */
 	bool subtasks_required;	      /* open subtasks block for_review instead of being recorded done */
 	char *review;         /* agent that reviews; NULL: people do */
 	size_t review_rounds; /* at least 1 */

@@ -154,6 +154,16 @@ void kt_setting_read_subtasks(struct kt_reading *reading, const struct kt_settin
 		*(bool *)member = choice == 1;
 }
 
+void kt_setting_read_owned(struct kt_reading *reading, const struct kt_setting *setting,
+	const struct kt_yaml *node, void *member)
+{
+	static const char *const words[] = {"warn", "refuse", NULL};
+	int choice = choose(reading, setting, node, words);
+
+	if (choice >= 0)
+		*(bool *)member = choice == 1;
+}
+
 void kt_setting_read_prompt(struct kt_reading *reading, const struct kt_setting *setting,
 	const struct kt_yaml *node, void *member)
 {

@@ -54,6 +54,8 @@ void kt_setting_read_bytes(
 	struct kt_reading *, const struct kt_setting *, const struct kt_yaml *, void *);
 void kt_setting_read_subtasks(
 	struct kt_reading *, const struct kt_setting *, const struct kt_yaml *, void *);
+void kt_setting_read_owned(
+	struct kt_reading *, const struct kt_setting *, const struct kt_yaml *, void *);
 void kt_setting_read_prompt(
 	struct kt_reading *, const struct kt_setting *, const struct kt_yaml *, void *);
 void kt_setting_read_boolean(

@@ -109,6 +109,8 @@ static void succeed(struct kt_writer *writer, struct pending *pending, const str
 	kt_json_set(pending->outcome, "receipt", receipt_to_json(&receipt));
 	kt_json_set(pending->outcome, "moves", kt_json_copy(pending->moves));
 	kt_json_set_string(pending->outcome, "message", pending->message);
+	if (kt_json_size(pending->warnings) > 0)
+		kt_json_set(pending->outcome, "warnings", kt_json_copy(pending->warnings));
 }
 
 void kt_pending_succeed(struct kt_writer *writer, struct pending *pending)

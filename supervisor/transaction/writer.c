@@ -29,6 +29,7 @@ static enum turn (*const steps[STEP_COUNT])(struct kt_writer *) = {
 	[STEP_HEAL] = kt_step_heal,
 	[STEP_SYNC] = kt_step_sync,
 	[STEP_GATE] = step_gate,
+	[STEP_JUDGE] = kt_step_judge,
 	[STEP_MERGE] = kt_step_merge,
 	[STEP_BUILD] = kt_step_build,
 	[STEP_HOOKS] = kt_step_hooks,
@@ -66,6 +67,7 @@ enum kt_code kt_writer_new(
 static void pending_free(struct pending *pending)
 {
 	kt_json_free(pending->request);
+	kt_json_free(pending->warnings);
 	kt_json_free(pending->outcome);
 	kt_json_free(pending->moves);
 	kt_json_free(pending->event_ids);
@@ -297,7 +299,7 @@ static enum turn step_lock(struct kt_writer *writer)
 
 static enum turn step_gate(struct kt_writer *writer)
 {
-	writer->step = STEP_MERGE;
+	writer->step = STEP_JUDGE;
 	if (writer->batch == NULL || kt_batch_is_refused(writer))
 		writer->step = STEP_ANSWER;
 	return TURN_NEXT;

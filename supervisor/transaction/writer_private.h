@@ -37,6 +37,8 @@ struct pending {
 	size_t effects_len;
 
 	/* Set while its batch runs. */
+	bool is_judged;           /* the lane gate has nothing (more) to say */
+	struct kt_json *warnings; /* the lane gate's; NULL: none */
 	struct kt_json *outcome; /* NULL: not decided yet */
 	struct kt_json *moves;   /* [{wp_id, from_lane, to_lane, actor}] */
 	struct kt_json *event_ids;
@@ -54,6 +56,7 @@ enum step {
 	STEP_HEAL,
 	STEP_SYNC,
 	STEP_GATE,
+	STEP_JUDGE,
 	STEP_MERGE,
 	STEP_BUILD,
 	STEP_HOOKS,
@@ -151,6 +154,7 @@ KT_MUST_CHECK enum kt_code kt_writer_plan(struct kt_writer *writer, struct kt_er
 enum turn kt_step_worktree(struct kt_writer *writer);
 enum turn kt_step_heal(struct kt_writer *writer);
 enum turn kt_step_sync(struct kt_writer *writer);
+enum turn kt_step_judge(struct kt_writer *writer);
 enum turn kt_step_merge(struct kt_writer *writer);
 enum turn kt_step_build(struct kt_writer *writer);
 enum turn kt_step_hooks(struct kt_writer *writer);

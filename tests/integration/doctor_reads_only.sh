@@ -19,7 +19,7 @@ say "every code of the table is found in a test"
 sed -n 's/^KT_FINDING([A-Z_]*, "\([A-Z_]*\)".*/\1/p' "$KITTY_SOURCE/supervisor/doctor.def" >"$BOX/codes"
 [ "$(wc -l <"$BOX/codes")" -ge 35 ] || fail "the table was not read"
 while read -r code; do
-	grep -qE "(fault|found|repaired) $code|^for version.*:$code:| $code:|:$code:" "$KITTY_SOURCE"/tests/integration/doctor_*.sh ||
+	grep -qE "(fault|found|repaired) $code|^for version.*:$code:| $code:|:$code:" "$KITTY_SOURCE"/tests/integration/*.sh ||
 		fail "no test finds $code"
 done <"$BOX/codes"
 

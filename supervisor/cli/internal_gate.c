@@ -1,0 +1,102 @@
+/*
+ * kitty internal lane-gate: may what the lane authored go to review? The writer asks before it
+ * commits a move to for_review, because the answer needs git. Process: a short-lived helper below
+ * whoever writes. One JSON object on standard output: {"warnings": [...]}, or the error.
+ */
+#include <stdlib.h>
+
+#include "ipc/buffer.h"
+#include "supervisor/cli/command.h"
+#include "supervisor/cli/context.h"
+#include "supervisor/cli/output.h"
+#include "supervisor/integrate.h"
+#include "supervisor/lane_owned.h"
+#include "supervisor/transaction/reader.h"
+
+static const struct kt_option options[] = {
+	KT_OPTION_MISSION,
+	{"lane", 0, "LANE", false, "lane-a"},
+	{"commit", 0, "SHA", false, "the lane's tip"},
+	KT_OPTION_END,
+};
+
+enum { NAMED_MAX = 5 };
+
+/* One line for all of them. */
+static char *outside_tell(const char *lane, const struct kt_json *paths)
+{
+	struct kt_buffer text = KT_BUFFER_INIT;
+	size_t count = 0;
+
+	kt_buffer_printf(&text, "%s changed files that its work packages do not own: ", lane);
+	for (const struct kt_json *p = kt_json_first(paths); p != NULL && count < NAMED_MAX;
+		p = kt_json_next(p), count++)
+		kt_buffer_printf(&text, "%s%.200s", count == 0 ? "" : ", ", kt_json_string(p));
+	if (kt_json_size(paths) > NAMED_MAX)
+		kt_buffer_printf(&text, " and %zu more", kt_json_size(paths) - NAMED_MAX);
+	return kt_buffer_take(&text);
+}
+
+static enum kt_code judge_owned(struct kt_context *context, const char *lane,
+	struct kt_json *warnings, struct kt_error *err)
+{
+	struct kt_view *view = NULL;
+	struct kt_json *paths = NULL;
+	struct kt_oid base = {{0}};
+	char *text = NULL;
+	enum kt_code code = kt_context_config(context, err);
+
+	if (code == KT_E_OK)
+		code = kt_view_load(context->repo, context->mission, &view, err);
+	if (code == KT_E_OK && view->plan != NULL)
+		code = kt_lane_outside_owned(
+			context->repo, context->mission, view->plan, lane, &paths, &base, err);
+	if (code == KT_E_OK && kt_json_size(paths) > 0) {
+		text = outside_tell(lane, paths);
+		if (context->config->owned_required)
+			code = kt_error_set(err, KT_E_LANE_OUTSIDE_OWNED, "%s", text);
+		else
+			kt_json_append(warnings, kt_json_new_string(text));
+	}
+	free(text);
+	kt_json_free(paths);
+	kt_view_free(view);
+	return code;
+}
+
+static int run(struct kt_invocation *invocation)
+{
+	struct kt_context context = KT_CONTEXT_INIT;
+	struct kt_json *facts = kt_json_new_object(), *warnings = kt_json_new_array();
+	const char *lane = kt_invocation_value(invocation, "lane");
+	const char *commit = kt_invocation_value(invocation, "commit");
+	struct kt_error err = KT_ERROR_INIT;
+	enum kt_code code = KT_E_OK;
+	int status = KT_EXIT_OK;
+
+	kt_json_set(facts, "warnings", warnings);
+	if (lane == NULL || commit == NULL)
+		code = kt_error_set(&err, KT_E_USAGE, "--lane LANE and --commit SHA are needed");
+	if (code == KT_E_OK)
+		code = kt_context_mission(
+			&context, kt_invocation_value(invocation, "mission"), &err);
+	if (code == KT_E_OK)
+		code = kt_integration_gate(context.repo, context.mission, lane, commit, &err);
+	if (code == KT_E_OK)
+		code = judge_owned(&context, lane, warnings, &err);
+	if (code == KT_E_OK)
+		kt_print_json(facts);
+	else
+		status = kt_context_fail(&context, true, &err);
+	kt_json_free(facts);
+	kt_context_release(&context);
+	return status;
+}
+
+const struct kt_command kt_command_internal_lane_gate = {
+	.summary = "judge what a lane authored",
+	.arguments = "--mission SLUG --lane LANE --commit SHA",
+	.options = options,
+	.is_hidden = true,
+	.run = run,
+};
