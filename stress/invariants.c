@@ -175,10 +175,12 @@ static bool is_own(const struct kt_invariants_walk *walk, const char *line)
 		       (strncmp(line, "HEAD ", 5) == 0 && strstr(line, worktree) != NULL);
 
 	for (size_t i = 0; !is_mine && walk->job->moved != NULL && walk->job->moved[i]; i++) {
-		size_t len = strlen(walk->job->moved[i]);
+		const char *moved = walk->job->moved[i];
+		size_t len = strcspn(moved, "*");
 
 		/* A target that is checked out takes its index along. */
-		is_mine = (strncmp(line, walk->job->moved[i], len) == 0 && line[len] == ' ') ||
+		is_mine = (strncmp(line, moved, len) == 0 &&
+				  (line[len] == ' ' || moved[len] == '*')) ||
 			  strncmp(line, "INDEX ", 6) == 0;
 	}
 	free(branch);

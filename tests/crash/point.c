@@ -1,0 +1,115 @@
+/*
+ * One point of kitty-crash: the operation with one fault, then without, then every promise. What is
+ * said to have succeeded must be there before anything is run again.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "enumerate.h"
+
+void kt_order(
+	const struct kt_scene *scene, enum kt_layer layer, const struct kt_fault_row *row, long at)
+{
+	struct kt_faults *faults = scene->faults;
+
+	memset(faults, 0, sizeof *faults);
+	(void)snprintf(faults->programs, sizeof faults->programs, "%s",
+		layer == KT_LAYER_PRELOAD    ? "kitty,kitty-crash-batch"
+		: layer == KT_LAYER_CHILDREN ? "git"
+					     : "");
+	if (row == NULL)
+		return;
+	faults->fault = (int)row->fault;
+	faults->sys_errno = row->sys_errno;
+	faults->persists = row->persists;
+	faults->kinds = row->kinds;
+	faults->at = at;
+}
+
+/* What was acknowledged before the end must be committed before anything heals. */
+static const char acknowledged[] =
+	"if [ -s $BOX/acknowledged ]; then log_rows $BRANCH >$BOX/rows; while read -r id; do grep "
+	"-q $id $BOX/rows || fail \"acknowledged $id is not committed\"; done <$BOX/acknowledged; "
+	"fi\n";
+
+bool kt_point_check(const struct kt_point *point, int status, struct kt_buffer *out)
+{
+	const struct kt_operation *operation = point->scene->operation;
+	const char *again = point->again;
+	char *rerun = NULL, *script = NULL;
+	int result = 0;
+
+	if (again == NULL)
+		again = operation->again == NULL ? operation->run : operation->again;
+	rerun = status == 0 ? kt_strdup("")
+			    : kt_format("STEP='run again'\n(%s) >$BOX/again 2>&1 || fail \"the "
+					"plain re-run failed: $(tail -c 600 $BOX/again)\"\n",
+				      again);
+	script = kt_format(
+		"%s%sSTEP='end state'\n{ %s\n}\nSTEP='after'\n%s\nSTEP=promises\nkitty-check $REPO "
+		"$MISSION --before $BOX/before %s%s%s >$BOX/verdict 2>&1 || fail \"$(grep -v '^P[0-9]* *[h-]' "
+		"$BOX/verdict)\"\nSTEP=doctor\nkitty doctor >$BOX/doctor 2>&1 || fail \"$(cat "
+		"$BOX/doctor)\"\n",
+		acknowledged, rerun, operation->check,
+		operation->after == NULL ? ":" : operation->after,
+		operation->moved == NULL ? "" : "--moved '",
+		operation->moved == NULL ? "" : operation->moved,
+		operation->moved == NULL ? "" : "'");
+	result = kt_scene_script(point->scene, script, out);
+	free(script);
+	free(rerun);
+	return result == 0;
+}
+
+static void tell(const struct kt_point *point, const struct kt_scene_end *end, const char *what,
+	const char *why)
+{
+	struct kt_buffer line = KT_BUFFER_INIT;
+
+	kt_buffer_printf(&line, "BROKEN %s, layer %s, %s at %ld%s%s (%s), exit %d%s\n%s",
+		point->scene->operation->name, kt_layer_names[point->layer], point->fault->name,
+		point->at, point->order == NULL ? "" : " = ",
+		point->order == NULL ? "" : point->order, what, end->status,
+		end->was_stuck ? ", had to be killed" : "", why);
+	kt_buffer_printf(&line,
+		"  again: kitty-crash --operation %s --layer %s --fault '%s' --point %ld --keep\n",
+		point->scene->operation->name, kt_layer_names[point->layer], point->fault->name,
+		point->at);
+	(void)fputs(kt_buffer_text(&line), stdout);
+	(void)fflush(stdout);
+	kt_buffer_release(&line);
+}
+
+enum kt_verdict_of_point kt_point_run(const struct kt_point *point)
+{
+	const struct kt_scene *scene = point->scene;
+	struct kt_buffer why = KT_BUFFER_INIT;
+	struct kt_scene_end end = {0, false};
+	bool struck = false, holds = false;
+	char what[sizeof scene->faults->what];
+
+	kt_scene_restore(scene);
+	if (point->layer == KT_LAYER_STRACE) {
+		char *shim = kt_format("%s/shim", scene->box);
+
+		kt_order(scene, point->layer, NULL, 0);
+		end = kt_strace_run(scene, shim, point->order, point->fault->inject, &struck);
+		(void)snprintf(what, sizeof what, "%s", point->order);
+		free(shim);
+	} else {
+		kt_order(scene, point->layer, point->fault, point->at);
+		end = kt_scene_run(
+			scene, point->run == NULL ? scene->operation->run : point->run, NULL);
+		struck = atomic_load(&scene->faults->struck) > 0;
+		(void)snprintf(what, sizeof what, "%s", scene->faults->what);
+		kt_order(scene, point->layer, NULL, 0);
+	}
+	holds = kt_point_check(point, end.status, &why) && !end.was_stuck;
+	if (!holds)
+		tell(point, &end, what, kt_buffer_text(&why));
+	kt_buffer_release(&why);
+	if (!holds)
+		return KT_POINT_BROKEN;
+	return struck ? KT_POINT_HOLDS : KT_POINT_NOT_REACHED;
+}
