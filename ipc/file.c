@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "ipc/buffer.h"
+#include "ipc/child.h"
 #include "ipc/clock.h"
 #include "ipc/fd.h"
 
@@ -116,14 +117,59 @@ int kt_file_write_all(int fd, const void *bytes, size_t len)
 	return 0;
 }
 
-/* Beside the target, so that rename works; the name is random, so a left-over is in nobody's way.
- */
+/* Beside the target, so that rename works. The name tells whose it is (8 digits: the process, 8:
+ * random), so that what a killed one left behind can be taken away. */
 static char *temporary_path(const char *path)
 {
-	uint64_t number;
+	uint32_t number;
 
 	kt_random_bytes(&number, sizeof number);
-	return kt_format("%s.%016" PRIx64 ".tmp", path, number);
+	return kt_format("%s.%08" PRIx32 "%08" PRIx32 ".tmp", path, (uint32_t)getpid(), number);
+}
+
+enum { TEMPORARY_DIGITS = 16 };
+static const char temporary_end[] = ".tmp";
+
+/* The digits of a temporary name, NULL when it is none. */
+static const char *temporary_digits(const char *name)
+{
+	size_t len = strlen(name), tail = TEMPORARY_DIGITS + sizeof temporary_end - 1;
+	const char *digits = len < tail + 2 ? NULL : name + len - tail;
+
+	if (digits == NULL || digits[-1] != '.' ||
+		strspn(digits, "0123456789abcdef") != TEMPORARY_DIGITS ||
+		strcmp(digits + TEMPORARY_DIGITS, temporary_end) != 0)
+		return NULL;
+	return digits;
+}
+
+bool kt_file_is_temporary(const char *name)
+{
+	return temporary_digits(name) != NULL;
+}
+
+bool kt_file_is_leftover(const char *name)
+{
+	const char *digits = temporary_digits(name);
+	char pid[9] = "";
+
+	if (digits == NULL)
+		return false;
+	memcpy(pid, digits, 8);
+	return kt_process_start_time((pid_t)strtoul(pid, NULL, 16)) == 0;
+}
+
+void kt_folder_sweep(const char *path)
+{
+	DIR *entries = opendir(path);
+	struct dirent *entry = NULL;
+
+	while (entries != NULL &&
+		(entry = readdir(entries)) != NULL) /* NOLINT(concurrency-mt-unsafe) */
+		if (kt_file_is_leftover(entry->d_name))
+			(void)unlinkat(dirfd(entries), entry->d_name, 0);
+	if (entries != NULL)
+		(void)closedir(entries);
 }
 
 /* 0, or -1 with errno. The mode is exact: the umask is not asked. */

@@ -30,6 +30,11 @@ KT_MUST_CHECK enum kt_code kt_file_read(
 KT_MUST_CHECK enum kt_code kt_file_write_atomic(const char *path, const void *bytes, size_t len,
 	mode_t mode, bool durable, struct kt_error *err);
 
+/* Names of kt_file_write_atomic's temporary files: any; of a process that is gone. */
+bool kt_file_is_temporary(const char *name);
+bool kt_file_is_leftover(const char *name);
+void kt_folder_sweep(const char *path); /* removes the leftovers directly in that folder */
+
 /* Writes all of it, restarting after signals and short writes; blocks. 0, or -1 with errno. */
 int kt_file_write_all(int fd, const void *bytes, size_t len);
 

@@ -412,6 +412,9 @@ enum kt_code kt_merge(
 
 	*report = run.report;
 	if (options->mission->is_closed) {
+		/* The run that closed it may have been killed before this last step. */
+		if (!options->dry_run)
+			kt_merge_state_drop(options->mission);
 		kt_json_set_bool(run.report, "is_noop", true);
 		kt_json_set_string(run.report, "closed_ref", options->mission->coordination_ref);
 		return KT_E_OK;

@@ -8,6 +8,7 @@
 
 #include "ipc/buffer.h"
 #include "ipc/clock.h"
+#include "ipc/file.h"
 #include "supervisor/cli/log_file.h"
 #include "supervisor/git/environment.h"
 #include "supervisor/mission/create.h"
@@ -263,13 +264,17 @@ enum kt_code kt_finalization_store(struct kt_finalization *finalization, struct 
 enum kt_code kt_finalization_write_drafts(
 	struct kt_finalization *finalization, struct kt_json *written, struct kt_error *err)
 {
+	const struct kt_mission *mission = finalization->context->mission;
+	char *tasks = kt_format("%s/tasks", mission->draft_dir);
 	enum kt_code code = KT_E_OK;
 
+	kt_folder_sweep(mission->draft_dir);
+	kt_folder_sweep(tasks);
+	free(tasks);
 	for (size_t i = 0; i < finalization->plan->files_len && code == KT_E_OK; i++) {
 		const struct kt_plan_file *file = &finalization->plan->files[i];
 		struct kt_buffer draft = KT_BUFFER_INIT;
-		char *path =
-			kt_format("%s/%s", finalization->context->mission->repo_root, file->path);
+		char *path = kt_format("%s/%s", mission->repo_root, file->path);
 		bool found = false;
 
 		code = kt_text_read(path, &draft, &found, err);

@@ -204,6 +204,8 @@ static int finalize(const struct kt_invocation *invocation, struct kt_finalizati
 	struct kt_json *answer = NULL;
 	int status = KT_EXIT_OK;
 
+	if (f->request == NULL && kt_submit_nothing(f->context, invocation->path, &err) != KT_E_OK)
+		return kt_fail(invocation->json, &err);
 	if (f->request != NULL && kt_finalization_store(f, &err) != KT_E_OK)
 		return kt_fail(invocation->json, &err);
 	if (f->request != NULL &&

@@ -149,6 +149,16 @@ static enum kt_code integration_build(struct kt_context *context, const struct k
 	return code;
 }
 
+/* Said again after a kill, a move is refused as done; what the killed run left behind is put right
+ * first, as before every write. */
+static void heal(const struct kt_invocation *invocation, struct kt_context *context)
+{
+	struct kt_error ignored = KT_ERROR_INIT;
+
+	if (kt_submit_nothing(context, invocation->path, &ignored) != KT_E_OK)
+		kt_print_notice("warning: %s", ignored.detail);
+}
+
 /* done is written by integration only: the lane's merge and the row are one commit. */
 static int integrate(const struct kt_invocation *invocation, struct kt_context *context,
 	const struct kt_move_plan *plan)
@@ -167,6 +177,8 @@ static int integrate(const struct kt_invocation *invocation, struct kt_context *
 		kt_print_outcome(approval);
 	if (code == KT_E_OK)
 		code = integration_build(context, plan, &request, &err);
+	if (plan->from == KT_STATUS_DONE)
+		heal(invocation, context);
 	if (code == KT_E_OK)
 		status = kt_submit_and_report_move(invocation, context, plan, request);
 	else
@@ -204,9 +216,11 @@ static int move(const struct kt_invocation *invocation, struct kt_context *conte
 	if (plan->to == KT_STATUS_DONE && plan->override_reason == NULL)
 		status = integrate(invocation, context, plan);
 	else if (kt_move_plan_build(plan, request, &err) != KT_E_OK ||
-		 kt_request_check(request, &err) != KT_E_OK)
+		 kt_request_check(request, &err) != KT_E_OK) {
+		if (plan->from == plan->to)
+			heal(invocation, context);
 		status = kt_fail(invocation->json, &err);
-	else
+	} else
 		status = kt_submit_and_report_move(invocation, context, plan, request);
 out:
 	free(reviewer);

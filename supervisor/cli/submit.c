@@ -122,6 +122,24 @@ static const char *lane_of_agent(const struct kt_context *context)
 	return lane;
 }
 
+static enum kt_code writer_open(struct kt_context *context, const char *holder,
+	struct kt_writer **writer, struct kt_error *err)
+{
+	struct kt_writer_options options = {.repo = context->repo,
+		.mission = context->mission,
+		.holder_command = holder,
+		.on_notice = on_notice};
+	enum kt_code code = kt_context_config(context, err);
+
+	if (code != KT_E_OK)
+		return code;
+	options.hook_timeout_ms = (int)context->config->hook_timeout_ms;
+	if (context->config->has_protected)
+		options.protected_branches =
+			(const char *const *)context->config->protected_branches;
+	return kt_writer_new(&options, writer, err);
+}
+
 /* *outcome stays NULL when a supervisor took over. */
 static enum kt_code write_here(struct kt_context *context, const struct kt_json *request,
 	const char *command, struct kt_json **outcome, struct kt_error *err)
@@ -129,19 +147,8 @@ static enum kt_code write_here(struct kt_context *context, const struct kt_json 
 	struct answer answer = {NULL};
 	struct kt_writer *writer = NULL;
 	char *holder = kt_format("kitty %s", command);
-	struct kt_writer_options options = {.repo = context->repo,
-		.mission = context->mission,
-		.holder_command = holder,
-		.on_notice = on_notice};
-	enum kt_code code = kt_context_config(context, err);
+	enum kt_code code = writer_open(context, holder, &writer, err);
 
-	if (code == KT_E_OK) {
-		options.hook_timeout_ms = (int)context->config->hook_timeout_ms;
-		if (context->config->has_protected)
-			options.protected_branches =
-				(const char *const *)context->config->protected_branches;
-		code = kt_writer_new(&options, &writer, err);
-	}
 	if (code == KT_E_OK) {
 		kt_writer_submit(writer, request, lane_of_agent(context), on_outcome, &answer);
 		if (writer_drive(context, writer)) {
@@ -151,6 +158,22 @@ static enum kt_code write_here(struct kt_context *context, const struct kt_json 
 	}
 	kt_writer_free(writer);
 	kt_json_free(answer.outcome);
+	free(holder);
+	return code;
+}
+
+enum kt_code kt_submit_nothing(
+	struct kt_context *context, const char *command, struct kt_error *err)
+{
+	struct kt_writer *writer = NULL;
+	char *holder = kt_format("kitty %s", command);
+	enum kt_code code = KT_E_OK;
+
+	if (!supervisor_appeared(context))
+		code = writer_open(context, holder, &writer, err);
+	if (code == KT_E_OK && writer != NULL)
+		code = kt_writer_acquire(writer, err);
+	kt_writer_free(writer);
 	free(holder);
 	return code;
 }

@@ -23,6 +23,14 @@ KT_MUST_CHECK enum kt_code kt_submit(struct kt_context *context, struct kt_json 
 	const char *command, struct kt_json **outcome, struct kt_error *err);
 
 /*
+ * Takes the lock and heals, as every write does first, for a command that finds nothing left to
+ * write: the run before it may have been killed between the commit and the files. A living
+ * supervisor has done it already.
+ */
+KT_MUST_CHECK enum kt_code kt_submit_nothing(
+	struct kt_context *context, const char *command, struct kt_error *err);
+
+/*
  * A connection to the mission's supervisor after HELLO; for role "client" inside a lane, to the
  * lane's worker, which forwards. role: "client" or "watcher". Errors: KT_E_SUPERVISOR_ABSENT and
  * those of kt_client_open. Gives: kt_client_close.

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "ipc/file.h"
 #include "supervisor/config/frontmatter.h"
 #include "supervisor/mission/disk.h"
 #include "supervisor/mission/tasks_md.h"
@@ -161,6 +162,11 @@ static enum kt_code folder_read(
 	for (size_t i = 0; i < names.len && code == KT_E_OK; i++) {
 		char *path = kt_format("%s/%s", folder, names.items[i]);
 
+		/* What a killed kitty left half-written is nobody's file. */
+		if (kt_file_is_temporary(names.items[i])) {
+			free(path);
+			continue;
+		}
 		if (is_git_name(names.items[i]))
 			kt_drafts_problem(drafts, path, 1, "a git repository cannot be committed");
 		else

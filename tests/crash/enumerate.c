@@ -142,7 +142,8 @@ static long count_calls(struct kt_point *point, unsigned char *kinds)
 
 	kt_scene_restore(scene);
 	kt_order(scene, point->layer, NULL, 0);
-	end = kt_scene_run(scene, point->run == NULL ? scene->operation->run : point->run, NULL);
+	end = kt_scene_run(scene, point->run == NULL ? scene->operation->run : point->run,
+		kt_shim(scene, point->layer));
 	calls = atomic_load(&scene->faults->calls);
 	memcpy(kinds, scene->faults->seen, KT_FAULTS_CALLS_MAX);
 	if (end.status != 0 || !kt_point_check(point, 0, &why)) {

@@ -60,6 +60,10 @@ struct kt_point {
 void kt_order(
 	const struct kt_scene *scene, enum kt_layer layer, const struct kt_fault_row *row, long at);
 
+/* kitty hands its git children a chosen environment; a shim puts the library back into it. NULL:
+ * none needed. Borrows. */
+const char *kt_shim(const struct kt_scene *scene, enum kt_layer layer);
+
 enum kt_verdict_of_point { KT_POINT_HOLDS, KT_POINT_BROKEN, KT_POINT_NOT_REACHED };
 
 /* Runs it and checks everything; prints what is broken and how to see it again. */

@@ -27,11 +27,35 @@ void kt_order(
 	faults->at = at;
 }
 
+const char *kt_shim(const struct kt_scene *scene, enum kt_layer layer)
+{
+	return layer == KT_LAYER_CHILDREN ? scene->shim : NULL;
+}
+
 /* What was acknowledged before the end must be committed before anything heals. */
 static const char acknowledged[] =
 	"if [ -s $BOX/acknowledged ]; then log_rows $BRANCH >$BOX/rows; while read -r id; do grep "
 	"-q $id $BOX/rows || fail \"acknowledged $id is not committed\"; done <$BOX/acknowledged; "
 	"fi\n";
+
+#define AGE_LOCKS \
+	"find .git -name '*.lock' -not -path '*/kitty/*' -not -path '*/spec-kitty-locks/*' -exec " \
+	"touch -d '-1 minute' {} +\n"
+
+/* After a success, the same again is only the next start: files that could not be written after the
+ * commit are brought up to it then. Its answer is its own business. */
+static const char after_success[] =
+	"STEP='end state after exit 0'\n{ %s\n}\n" AGE_LOCKS "(%s) >$BOX/next 2>&1\n";
+
+static const char after_failure[] = "STEP='run again'\n(%s) >$BOX/again 2>&1 || fail \"the plain "
+				    "re-run failed: $(tail -c 600 $BOX/again)\"\n";
+
+/* kitty lived, its git was killed: the locks that git leaves name no owner. They are broken once
+ * they are old, or by doctor. */
+static const char after_lost_child[] =
+	"STEP='run again'\n" AGE_LOCKS "(%s) >$BOX/again 2>&1 || { kitty doctor --fix >$BOX/fixed "
+	"2>&1; (%s) >>$BOX/again 2>&1; } || fail \"the re-run failed: $(tail -c 600 "
+	"$BOX/again)\"\n";
 
 bool kt_point_check(const struct kt_point *point, int status, struct kt_buffer *out)
 {
@@ -42,13 +66,17 @@ bool kt_point_check(const struct kt_point *point, int status, struct kt_buffer *
 
 	if (again == NULL)
 		again = operation->again == NULL ? operation->run : operation->again;
-	rerun = status == 0 ? kt_strdup("")
-			    : kt_format("STEP='run again'\n(%s) >$BOX/again 2>&1 || fail \"the "
-					"plain re-run failed: $(tail -c 600 $BOX/again)\"\n",
-				      again);
+	if (status == 0)
+		rerun = kt_format(after_success, operation->check, again);
+	else if (point->layer == KT_LAYER_PRELOAD)
+		rerun = kt_format(after_failure, again);
+	else
+		rerun = kt_format(after_lost_child, again, again);
 	script = kt_format(
-		"%s%sSTEP='end state'\n{ %s\n}\nSTEP='after'\n%s\nSTEP=promises\nkitty-check $REPO "
-		"$MISSION --before $BOX/before %s%s%s >$BOX/verdict 2>&1 || fail \"$(grep -v '^P[0-9]* *[h-]' "
+		"rm -f $BOX/again $BOX/next\n%s%sSTEP='end state'\n{ "
+		"%s\n}\nSTEP='after'\n%s\nSTEP=promises\nkitty-check $REPO "
+		"$MISSION --before $BOX/before %s%s%s >$BOX/verdict 2>&1 || fail \"$(grep -v "
+		"'^P[0-9]* *[h-]' "
 		"$BOX/verdict)\"\nSTEP=doctor\nkitty doctor >$BOX/doctor 2>&1 || fail \"$(cat "
 		"$BOX/doctor)\"\n",
 		acknowledged, rerun, operation->check,
@@ -99,8 +127,8 @@ enum kt_verdict_of_point kt_point_run(const struct kt_point *point)
 		free(shim);
 	} else {
 		kt_order(scene, point->layer, point->fault, point->at);
-		end = kt_scene_run(
-			scene, point->run == NULL ? scene->operation->run : point->run, NULL);
+		end = kt_scene_run(scene, point->run == NULL ? scene->operation->run : point->run,
+			kt_shim(scene, point->layer));
 		struck = atomic_load(&scene->faults->struck) > 0;
 		(void)snprintf(what, sizeof what, "%s", scene->faults->what);
 		kt_order(scene, point->layer, NULL, 0);

@@ -268,6 +268,14 @@ void kt_scene_open(struct kt_scene *scene, const struct kt_operation *operation)
 	if (system(script) != 0) /* NOLINT(cert-env33-c,concurrency-mt-unsafe) */
 		die("a repository");
 	free(script);
+	scene->shim = kt_format("%s/preload", box);
+	script = kt_format("mkdir %s && printf '#!/bin/sh\\nLD_PRELOAD=%s " KT_FAULTS_VARIABLE
+			   "=%s/faults exec %%s \"$@\"\\n' \"$(command -v git)\" >%s/git && "
+			   "chmod +x %s/git",
+		scene->shim, library, box, scene->shim, scene->shim);
+	if (system(script) != 0) /* NOLINT(cert-env33-c,concurrency-mt-unsafe) */
+		die("a shim");
+	free(script);
 	script = kt_format("set -e\n%s\nset +e\nprintf 'BOX=%%s REPO=%%s MISSION=%%s BRANCH=%%s "
 			   "COORD=%%s LOG=%%s\\n' \"$BOX\" \"$REPO\" \"$MISSION\" \"$BRANCH\" "
 			   "\"$COORD\" \"$LOG\" >$BOX/env\nkitty-check --note $REPO >$BOX/before",
@@ -289,5 +297,6 @@ void kt_scene_close(struct kt_scene *scene, bool keeps)
 	free(script);
 	free(scene->box);
 	free(scene->saved);
+	free(scene->shim);
 	*scene = (struct kt_scene){0};
 }

@@ -19,6 +19,7 @@ struct kt_scene {
 	char *box;   /* temporary folder; box/repo is the repository, box/saved what is restored */
 	char *saved; /* name of the copy in the box: "saved", or "torn" for crashes inside recovery
 		      */
+	char *shim;  /* folder of a git that loads the library */
 	struct kt_faults *faults; /* mapped from box/faults */
 };
 
