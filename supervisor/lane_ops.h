@@ -14,6 +14,14 @@
 #include "supervisor/mission/mission.h"
 
 /*
+ * Brings the files of the coordination worktree from the commit `since` to the branch's tip, over
+ * what a killed sync left half-written; anybody's own bytes stay, and then it fails
+ * (KT_E_GIT_FAILED). The caller holds the mission's lock.
+ */
+KT_MUST_CHECK enum kt_code kt_coordination_sync(const struct kt_repository *repo,
+	const struct kt_mission *mission, const char *since, struct kt_error *err);
+
+/*
  * The coordination worktree (.worktrees/<slug>-coord) on the coordination branch, full checkout.
  * Idempotent; drops only its own stale registration. Errors: KT_E_BOOKKEEPING_WORKTREE_MISSING,
  * KT_E_BRANCH_CHECKED_OUT_ELSEWHERE, KT_E_COORDINATION_WORKTREE_BRANCH_MISMATCH.

@@ -160,6 +160,21 @@ static enum kt_code tree_of_files(
 	return code;
 }
 
+/* A discard that was killed while git took the worktree away comes back to what was left of it:
+ * when nothing but deletions sets it apart from what is in the trash, the trash is right. */
+static enum kt_code is_remains(const char *worktree, const char *kept, const char *tree,
+	bool *answer, struct kt_error *err)
+{
+	const char *const args[] = {"diff-tree", "-r", "--no-renames", "--diff-filter=d",
+		"--name-only", kept, tree, NULL};
+	struct kt_buffer changes = KT_BUFFER_INIT;
+	enum kt_code code = kt_trash_git(worktree, args, NULL, &changes, err);
+
+	*answer = code == KT_E_OK && changes.len == 0;
+	kt_buffer_release(&changes);
+	return code;
+}
+
 /* On top of HEAD, unless the tree is HEAD's own. *commit stays empty then. */
 static enum kt_code files_commit(const struct kt_mission *mission, const char *worktree,
 	const char *tree, struct kt_buffer *commit, struct kt_error *err)
@@ -187,6 +202,7 @@ enum kt_code kt_trash_files(const struct kt_repository *repo, const struct kt_mi
 {
 	char *index = kt_format("%s/trash-%ld.index", mission->run_dir, (long)getpid());
 	struct kt_buffer tree = KT_BUFFER_INIT, commit = KT_BUFFER_INIT;
+	char *ref = kt_trash_ref(mission, name), *kept = NULL;
 	enum kt_code code = kt_folder_make(mission->run_dir, 0700, err);
 
 	*is_kept = false;
@@ -195,6 +211,10 @@ enum kt_code kt_trash_files(const struct kt_repository *repo, const struct kt_mi
 	if (code == KT_E_OK)
 		code = tree_of_files(worktree, index, &tree, err);
 	if (code == KT_E_OK)
+		code = kt_trash_read(repo, ref, &kept, err);
+	if (code == KT_E_OK && kept != NULL)
+		code = is_remains(worktree, kept, kt_buffer_text(&tree), is_kept, err);
+	if (code == KT_E_OK && !*is_kept)
 		code = files_commit(mission, worktree, kt_buffer_text(&tree), &commit, err);
 	if (code == KT_E_OK && commit.len > 0) {
 		code = kt_trash_keep(repo, mission, name, kt_buffer_text(&commit), err);
@@ -204,6 +224,8 @@ enum kt_code kt_trash_files(const struct kt_repository *repo, const struct kt_mi
 	kt_buffer_release(&tree);
 	kt_buffer_release(&commit);
 	free(index);
+	free(kept);
+	free(ref);
 	return code;
 }
 

@@ -64,6 +64,21 @@ static enum kt_code coordination(struct kt_invocation *invocation, struct kt_con
 	return KT_E_OK;
 }
 
+static enum kt_code coordination_sync(struct kt_invocation *invocation, struct kt_context *context,
+	struct kt_json **facts, struct kt_error *err)
+{
+	const char *since = kt_invocation_value(invocation, "since");
+	struct kt_oid oid = {{0}};
+	enum kt_code code = KT_E_OK;
+
+	if (since == NULL || !kt_oid_parse(since, &oid))
+		return kt_error_set(err, KT_E_USAGE, "--since SHA is needed");
+	code = kt_coordination_sync(context->repo, context->mission, since, err);
+	if (code == KT_E_OK)
+		*facts = kt_json_new_object();
+	return code;
+}
+
 /* A worktree is made only for a lane of the plan, whoever asks. */
 static enum kt_code lane_known(struct kt_context *context, const char *lane, struct kt_error *err)
 {
@@ -74,8 +89,8 @@ static enum kt_code lane_known(struct kt_context *context, const char *lane, str
 	if (code == KT_E_OK && view->plan == NULL)
 		code = kt_error_set(err, KT_E_MISSION_NOT_FINALIZED, "%s", context->mission->slug);
 	else if (code == KT_E_OK && (id == NULL || kt_lanes_find(view->plan->lanes, id) == NULL))
-		code = kt_error_set(err, KT_E_LANE_NOT_FOUND, "`%.60s` in %s", lane,
-			context->mission->slug);
+		code = kt_error_set(
+			err, KT_E_LANE_NOT_FOUND, "`%.60s` in %s", lane, context->mission->slug);
 	kt_view_free(view);
 	free(id);
 	return code;
@@ -131,6 +146,11 @@ static int run_coordination(struct kt_invocation *invocation)
 	return internal_run(invocation, coordination);
 }
 
+static int run_coordination_sync(struct kt_invocation *invocation)
+{
+	return internal_run(invocation, coordination_sync);
+}
+
 static int run_lane_prepare(struct kt_invocation *invocation)
 {
 	return internal_run(invocation, lane_prepare);
@@ -147,6 +167,7 @@ static int run_lane_commit(struct kt_invocation *invocation)
 }
 
 static const struct kt_option mission_options[] = {KT_OPTION_MISSION, KT_OPTION_END};
+static const struct kt_option sync_options[] = {KT_OPTION_MISSION, OPTION_SINCE, KT_OPTION_END};
 static const struct kt_option lane_options[] = {
 	KT_OPTION_MISSION, OPTION_LANE, OPTION_SINCE, KT_OPTION_END};
 static const struct kt_option commit_options[] = {KT_OPTION_MISSION, OPTION_LANE, OPTION_SINCE,
@@ -160,6 +181,14 @@ const struct kt_command kt_command_internal_coordination = {
 	.options = mission_options,
 	.is_hidden = true,
 	.run = run_coordination,
+};
+
+const struct kt_command kt_command_internal_coordination_sync = {
+	.summary = "bring the coordination worktree's files to the tip",
+	.arguments = "",
+	.options = sync_options,
+	.is_hidden = true,
+	.run = run_coordination_sync,
 };
 
 const struct kt_command kt_command_internal_lane_prepare = {

@@ -172,6 +172,23 @@ static enum turn start_sync(struct kt_writer *writer)
 	return code == KT_E_OK ? wait_for_child(writer) : fail(writer, &err);
 }
 
+/* git refused files, or was killed: the helper takes away what a killed sync left half-written and
+ * reads again. */
+static enum turn start_sync_helper(struct kt_writer *writer)
+{
+	const struct kt_mission *mission = writer->options.mission;
+	struct kt_oid_text from = kt_oid_format(&writer->sync_from);
+	const char *const argv[] = {writer->program, "internal", "coordination-sync", "--mission",
+		mission->slug, "--since", from.text, NULL};
+	struct kt_error err = KT_ERROR_INIT;
+
+	writer->sync_is_helped = true;
+	if (kt_subprocess_start(&writer->child, argv, NULL, mission->repo_root, KT_GIT_TIMEOUT_MS,
+		    &err) != KT_E_OK)
+		return fail(writer, &err);
+	return wait_for_child(writer);
+}
+
 /* After the sync: what was committed stays committed, whatever the files say. */
 static void sync_failed(struct kt_writer *writer)
 {
@@ -199,11 +216,16 @@ enum turn kt_step_sync(struct kt_writer *writer)
 		return start_sync(writer);
 	if (!kt_subprocess_poll(&writer->child, &status))
 		return wait_for_child(writer);
-	if (status.exited && status.exit_code == 0)
+	if (status.exited && status.exit_code == 0) {
 		kt_synced_write(writer, &writer->tip);
-	else
+	} else if (!writer->sync_is_helped && kt_destination_is_own(&writer->to)) {
+		kt_subprocess_release(&writer->child);
+		return start_sync_helper(writer);
+	} else {
 		sync_failed(writer);
+	}
 	kt_subprocess_release(&writer->child);
+	writer->sync_is_helped = false;
 	kt_working_remember(writer);
 	/* Before the build the batch is undecided; after the swap every request has its outcome. */
 	writer->step = STEP_ANSWER;

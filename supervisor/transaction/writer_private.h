@@ -130,6 +130,7 @@ struct kt_writer {
 	bool is_staged; /* the working log and snapshot hold the rows that the hooks judge */
 	char *message_path, *index_path;
 	struct kt_oid sync_from;
+	bool sync_is_helped; /* the sync that runs is the helper's, after git's own failed */
 
 	uint64_t commits;
 	int trace_fd; /* -1: nobody asked for a trace */

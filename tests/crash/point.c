@@ -39,7 +39,8 @@ static const char acknowledged[] =
 	"fi\n";
 
 #define AGE_LOCKS \
-	"find .git -name '*.lock' -not -path '*/kitty/*' -not -path '*/spec-kitty-locks/*' -exec " \
+	"find .git -name '*.lock' -not -path './.git/kitty/*' -not -path '*/spec-kitty-locks/*' " \
+	"-exec " \
 	"touch -d '-1 minute' {} +\n"
 
 /* After a success, the same again is only the next start: files that could not be written after the
