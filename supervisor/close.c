@@ -144,67 +144,21 @@ static char *foreign_lock(const struct kt_worktree_facts *facts)
 	return reason;
 }
 
-/* A mark in the registration, with which it goes: the worktree was found clean and its removal was
- * begun. What git, killed in the middle, leaves of it has lost files that nobody deleted. Gives. */
-static char *removal_mark(const struct closing *c, const char *path)
-{
-	char *registration = kt_worktree_registration(c->wish->repo, path);
-	char *mark = registration == NULL ? NULL : kt_path_join(registration, "kitty-removing");
-
-	free(registration);
-	return mark;
-}
-
-static bool removal_is_begun(const struct closing *c, const char *path)
-{
-	char *mark = removal_mark(c, path);
-	bool is_begun = mark != NULL && kt_file_exists(mark);
-
-	free(mark);
-	return is_begun;
-}
-
-static enum kt_code removal_begin(const struct closing *c, const char *path, struct kt_error *err)
-{
-	char *mark = removal_mark(c, path);
-	enum kt_code code =
-		mark == NULL ? KT_E_OK : kt_file_write_atomic(mark, "", 0, 0600, false, err);
-
-	free(mark);
-	return code;
-}
-
-/* Of a removal that was begun only the changes count that are there to be seen. */
-static const char *first_change(const char *path, const struct kt_buffer *changes, bool is_begun)
-{
-	for (size_t at = 0; at < changes->len; at += strlen(changes->data + at) + 1) {
-		char *file = kt_path_join(path, changes->data + at);
-		bool is_there = kt_file_exists(file);
-
-		free(file);
-		if (is_there || !is_begun)
-			return changes->data + at;
-	}
-	return NULL;
-}
-
 /* What would be lost with the worktree goes to the trash, or is a reason to keep it. */
 static enum kt_code worktree_empty(
 	struct closing *c, const char *path, const char *trash, bool *is_kept, struct kt_error *err)
 {
-	const char *change = NULL;
+
 	struct kt_buffer changes = KT_BUFFER_INIT;
 	enum kt_code code = KT_E_OK;
 
 	*is_kept = false;
 	if (c->wish->discard)
 		return kt_trash_files(c->wish->repo, c->wish->mission, path, trash, is_kept, err);
-	code = kt_worktree_changes(path, &changes, err);
-	if (code == KT_E_OK)
-		change = first_change(path, &changes, removal_is_begun(c, path));
-	if (change != NULL)
-		code = kt_error_set(
-			err, KT_E_GIT_FAILED, "files that are not committed: %.200s", change);
+	code = kt_worktree_work(path, &changes, err);
+	if (code == KT_E_OK && changes.len > 0)
+		code = kt_error_set(err, KT_E_GIT_FAILED, "files that are not committed: %.200s",
+			kt_buffer_text(&changes));
 	kt_buffer_release(&changes);
 	return code;
 }
@@ -225,13 +179,11 @@ static void worktree_drop(struct closing *c, const char *lane, const char *path,
 	struct kt_error err = KT_ERROR_INIT;
 	struct kt_json *item = NULL;
 	bool is_kept = false;
-	bool is_begun = facts->is_linked && removal_is_begun(c, path);
+	bool is_begun = facts->is_linked && kt_worktree_removal_is_begun(path);
 	enum kt_code code = KT_E_OK;
 
 	if (facts->exists && facts->is_linked)
 		code = worktree_empty(c, path, trash, &is_kept, &err);
-	if (code == KT_E_OK)
-		code = removal_begin(c, path, &err);
 	if (code == KT_E_OK)
 		code = kt_worktree_remove(c->wish->repo, path, c->wish->discard || is_begun, &err);
 	if (code == KT_E_OK && !is_gone(c, path))

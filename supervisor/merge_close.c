@@ -52,7 +52,7 @@ static void remove_worktree(struct kt_merge_run *run, const char *path)
 	kt_worktree_inspect(run->options->repo, path, &facts);
 	existed = facts.exists;
 	if (facts.exists && facts.is_linked)
-		code = kt_worktree_changes(path, &changes, &err);
+		code = kt_worktree_work(path, &changes, &err);
 	if (code == KT_E_OK && changes.len > 0)
 		code = kt_error_set(
 			&err, KT_E_MERGE_CHECKOUT_BLOCKED, "%.200s is not committed", changes.data);

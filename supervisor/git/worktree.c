@@ -403,6 +403,8 @@ enum kt_code kt_worktree_remove(
 			err, KT_E_GIT_FAILED, "%s is no worktree of this repository", path);
 	else if (facts.exists && !force)
 		code = refuse_loss(path, err);
+	if (code == KT_E_OK && registered != NULL)
+		code = kt_worktree_removal_begin(registered, err);
 	if (code == KT_E_OK && (facts.exists || registered != NULL))
 		code = drop(repo, path, err);
 	free(registered);

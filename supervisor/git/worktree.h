@@ -62,6 +62,17 @@ char *kt_worktree_registration(const struct kt_repository *repo, const char *pat
 KT_MUST_CHECK enum kt_code kt_worktree_changes(
 	const char *path, struct kt_buffer *paths, struct kt_error *err);
 
+/*
+ * kt_worktree_remove marks a registration before git takes the files away. Killed in the middle, it
+ * leaves a worktree without files that nobody deleted: of such a one kt_worktree_work gives only
+ * the changes that are still there to be seen, of any other all.
+ */
+KT_MUST_CHECK enum kt_code kt_worktree_work(
+	const char *path, struct kt_buffer *paths, struct kt_error *err);
+bool kt_worktree_removal_is_begun(const char *path);
+KT_MUST_CHECK enum kt_code kt_worktree_removal_begin(
+	const char *registration, struct kt_error *err);
+
 /* The same from git's output; a record that makes no sense is passed over. */
 void kt_worktree_changes_parse(const struct kt_buffer *status, struct kt_buffer *paths);
 

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "ipc/buffer.h"
+#include "ipc/file.h"
 #include "supervisor/git/environment.h"
 #include "supervisor/git/files.h"
 #include "supervisor/git/worktree.h"
@@ -192,5 +193,48 @@ enum kt_code kt_worktree_changes(const char *path, struct kt_buffer *paths, stru
 	if (code == KT_E_OK)
 		kt_worktree_changes_parse(&out, paths);
 	kt_buffer_release(&out);
+	return code;
+}
+
+/* ---- a removal that was begun ---- */
+
+/* In the registration, with which it goes. */
+#define REMOVAL_MARK "kitty-removing"
+
+enum kt_code kt_worktree_removal_begin(const char *registration, struct kt_error *err)
+{
+	char *mark = kt_path_join(registration, REMOVAL_MARK);
+	enum kt_code code = kt_file_write_atomic(mark, "", 0, 0600, false, err);
+
+	free(mark);
+	return code;
+}
+
+bool kt_worktree_removal_is_begun(const char *path)
+{
+	char *git_dir = kt_worktree_git_dir(path);
+	char *mark = git_dir == NULL ? NULL : kt_path_join(git_dir, REMOVAL_MARK);
+	bool is_begun = mark != NULL && kt_file_exists(mark);
+
+	free(mark);
+	free(git_dir);
+	return is_begun;
+}
+
+enum kt_code kt_worktree_work(const char *path, struct kt_buffer *paths, struct kt_error *err)
+{
+	struct kt_buffer changes = KT_BUFFER_INIT;
+	bool is_begun = kt_worktree_removal_is_begun(path);
+	enum kt_code code = kt_worktree_changes(path, &changes, err);
+
+	for (size_t at = 0; code == KT_E_OK && at < changes.len;
+		at += strlen(changes.data + at) + 1) {
+		char *file = kt_path_join(path, changes.data + at);
+
+		if (!is_begun || kt_file_exists(file))
+			kt_buffer_append(paths, changes.data + at, strlen(changes.data + at) + 1);
+		free(file);
+	}
+	kt_buffer_release(&changes);
 	return code;
 }

@@ -61,7 +61,7 @@ bool kt_fault_is_kill(const struct kt_fault_row *row)
 enum { OPERATIONS_MAX = 32 };
 
 struct cell {
-	atomic_long calls, crashes, faults, broken, unreached;
+	atomic_long calls, crashes, faults, broken, unreached, by_hand;
 };
 
 static struct results {
@@ -117,6 +117,9 @@ static void visit(const struct kt_options *options, const struct kt_point *point
 		return;
 	case KT_POINT_BROKEN:
 		cell->broken++;
+		break;
+	case KT_POINT_BY_HAND:
+		cell->by_hand++;
 		break;
 	case KT_POINT_HOLDS:
 		break;
@@ -265,34 +268,35 @@ static void enumerate_all(const struct kt_options *options)
 
 /* ---- report ---- */
 
-static void report_row(const char *name, const char *layer, const struct cell *cell, long sums[4])
+static void report_row(const char *name, const char *layer, const struct cell *cell, long sums[5])
 {
 	if (cell->calls + cell->broken == 0)
 		return;
-	(void)printf("%-22s %-9s %6ld %8ld %8ld %9ld %7ld\n", name, layer, cell->calls,
-		cell->crashes, cell->faults, cell->unreached, cell->broken);
+	(void)printf("%-22s %-9s %6ld %8ld %8ld %9ld %7ld %6ld\n", name, layer, cell->calls,
+		cell->crashes, cell->faults, cell->unreached, cell->by_hand, cell->broken);
 	sums[0] += cell->crashes;
 	sums[1] += cell->faults;
 	sums[2] += cell->unreached;
-	sums[3] += cell->broken;
+	sums[3] += cell->by_hand;
+	sums[4] += cell->broken;
 }
 
 static long report(void)
 {
-	long sums[4] = {0, 0, 0, 0};
+	long sums[5] = {0, 0, 0, 0, 0};
 
-	(void)printf("%-22s %-9s %6s %8s %8s %9s %7s\n", "operation", "layer", "calls", "crashes",
-		"faults", "unreached", "broken");
+	(void)printf("%-22s %-9s %6s %8s %8s %9s %7s %6s\n", "operation", "layer", "calls",
+		"crashes", "faults", "unreached", "by hand", "broken");
 	for (size_t i = 0; i < kt_operations_len; i++)
 		for (int layer = 0; layer < KT_LAYERS; layer++)
 			report_row(kt_operations[i].name, kt_layer_names[layer],
 				&results->cells[i][layer], sums);
-	(void)printf("%-22s %-9s %6s %8ld %8ld %9ld %7ld\n", "sum", "", "", sums[0], sums[1],
-		sums[2], sums[3]);
+	(void)printf("%-22s %-9s %6s %8ld %8ld %9ld %7ld %6ld\n", "sum", "", "", sums[0], sums[1],
+		sums[2], sums[3], sums[4]);
 	if (results->skipped > 0)
 		(void)printf("skipped: strace, in %ld operations: tracing is not allowed here\n",
 			results->skipped);
-	return sums[3];
+	return sums[4];
 }
 
 /* ---- options ---- */

@@ -64,7 +64,12 @@ void kt_order(
  * none needed. Borrows. */
 const char *kt_shim(const struct kt_scene *scene, enum kt_layer layer);
 
-enum kt_verdict_of_point { KT_POINT_HOLDS, KT_POINT_BROKEN, KT_POINT_NOT_REACHED };
+enum kt_verdict_of_point {
+	KT_POINT_HOLDS,
+	KT_POINT_BROKEN,
+	KT_POINT_NOT_REACHED,
+	KT_POINT_BY_HAND /* holds, after a person did what the refusal named */
+};
 
 /* Runs it and checks everything; prints what is broken and how to see it again. */
 enum kt_verdict_of_point kt_point_run(const struct kt_point *point);

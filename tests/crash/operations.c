@@ -129,6 +129,9 @@ const struct kt_operation kt_operations[] = {
 			 "main:src/$f/$f.c && [ -f src/$f/$f.c ] || fail 'code is missing'; done; "
 			 "git cat-file -e refs/kitty/closed/$MISSION || fail 'not closed'",
 		.after = "[ ! -e .git/kitty/$MISSION/merge.json ] || fail 'the record is left'",
+		.manual = "grep -qE 'MERGE_CHECKOUT_BLOCKED|META_INVALID' $BOX/again && rm -f "
+			  ".git/*.lock .git/refs/heads/*.lock && git reset -q --hard && git clean "
+			  "-fdq kitty-specs src",
 		.moved = "refs/heads/main",
 		.spawns_git = true},
 	{.name = "discard",

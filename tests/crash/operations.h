@@ -17,6 +17,9 @@ struct kt_operation {
 	const char *again; /* after a failure; must succeed. NULL: the same once more */
 	/* The end state, after exit 0 of `run` as well as after `again`; prints what is wrong. */
 	const char *check;
+	/* git alone was killed while it wrote a person's checkout, and kitty refuses to touch what
+	 * it left there: what that person then does. NULL: never needed. */
+	const char *manual;
 	const char *after; /* before the common checks (a discarded mission is restored); NULL */
 	const char *moved; /* refs that the operation moves besides its own; NULL */
 	bool is_core;      /* a write of the log: every fault at every call, not a sample */

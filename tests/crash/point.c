@@ -55,8 +55,12 @@ static const char after_failure[] = "STEP='run again'\n(%s) >$BOX/again 2>&1 || 
  * they are old, or by doctor. */
 static const char after_lost_child[] =
 	"STEP='run again'\n" AGE_LOCKS "(%s) >$BOX/again 2>&1 || { kitty doctor --fix >$BOX/fixed "
-	"2>&1; (%s) >>$BOX/again 2>&1; } || fail \"the re-run failed: $(tail -c 600 "
+	"2>&1; (%s) >>$BOX/again 2>&1; } || { %s && echo >$BOX/hand && (%s) >>$BOX/again 2>&1; } "
+	"|| fail \"the re-run failed: $(tail -c 600 "
 	"$BOX/again)\"\n";
+
+/* What did not stop anybody may still lie there. */
+static const char last_locks[] = AGE_LOCKS "kitty doctor --fix >$BOX/fixed 2>&1\n";
 
 bool kt_point_check(const struct kt_point *point, int status, struct kt_buffer *out)
 {
@@ -72,9 +76,16 @@ bool kt_point_check(const struct kt_point *point, int status, struct kt_buffer *
 	else if (point->layer == KT_LAYER_PRELOAD)
 		rerun = kt_format(after_failure, again);
 	else
-		rerun = kt_format(after_lost_child, again, again);
+		rerun = kt_format(after_lost_child, again, again,
+			operation->manual == NULL ? "false" : operation->manual, again);
+	if (point->layer != KT_LAYER_PRELOAD) {
+		char *run = rerun;
+
+		rerun = kt_format("%s%s", run, last_locks);
+		free(run);
+	}
 	script = kt_format(
-		"rm -f $BOX/again $BOX/next\n%s%sSTEP='end state'\n{ "
+		"rm -f $BOX/again $BOX/next $BOX/hand\n%s%sSTEP='end state'\n{ "
 		"%s\n}\nSTEP='after'\n%s\nSTEP=promises\nkitty-check $REPO "
 		"$MISSION --before $BOX/before %s%s%s >$BOX/verdict 2>&1 || fail \"$(grep -v "
 		"'^P[0-9]* *[h-]' "
@@ -140,5 +151,7 @@ enum kt_verdict_of_point kt_point_run(const struct kt_point *point)
 	kt_buffer_release(&why);
 	if (!holds)
 		return KT_POINT_BROKEN;
+	if (kt_scene_script(scene, "[ -f $BOX/hand ]", NULL) == 0)
+		return KT_POINT_BY_HAND;
 	return struck ? KT_POINT_HOLDS : KT_POINT_NOT_REACHED;
 }
