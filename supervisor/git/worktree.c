@@ -16,6 +16,7 @@
 #include <kitty/limits.h>
 
 #include "ipc/buffer.h"
+#include "ipc/file.h"
 #include "supervisor/git/environment.h"
 #include "supervisor/git/files.h"
 #include "supervisor/git/refs.h"
@@ -386,6 +387,27 @@ static enum kt_code refuse_loss(const char *path, struct kt_error *err)
 	return code;
 }
 
+/* Folders without a file in them, which a killed removal left after the .git file was gone. */
+static bool empty_folders_drop(const char *path)
+{
+	DIR *entries = opendir(path);
+	struct dirent *entry = NULL;
+	bool is_empty = entries != NULL;
+
+	while (is_empty && (entry = readdir(entries)) != NULL) { /* NOLINT(concurrency-mt-unsafe) */
+		char *inner = NULL;
+
+		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
+			continue;
+		inner = kt_path_join(path, entry->d_name);
+		is_empty = empty_folders_drop(inner);
+		free(inner);
+	}
+	if (entries != NULL)
+		(void)closedir(entries);
+	return is_empty && rmdir(path) == 0;
+}
+
 enum kt_code kt_worktree_remove(
 	const struct kt_repository *repo, const char *path, bool force, struct kt_error *err)
 {
@@ -398,6 +420,8 @@ enum kt_code kt_worktree_remove(
 		return code;
 	kt_worktree_inspect(repo, path, &facts);
 	registered = kt_worktree_registration(repo, path);
+	if (facts.exists && !facts.is_linked && registered != NULL && empty_folders_drop(path))
+		facts.exists = false;
 	if (facts.exists && !facts.is_linked)
 		code = kt_error_set(
 			err, KT_E_GIT_FAILED, "%s is no worktree of this repository", path);
