@@ -1,6 +1,7 @@
 #!/bin/sh
-# The rules about symbols, links, headers and paths must catch what they forbid, and pass what they allow: each planted
-# violation has to make its script fail. (layers_catch.sh does the same for layers.sh.) Usage: rules_catch.sh <source root>
+# The rules about symbols, links, headers, paths and requirements must catch what they forbid, and pass what they allow:
+# each planted violation has to make its script fail. (layers_catch.sh does the same for layers.sh.)
+# Usage: rules_catch.sh <source root>
 root=$1
 work=$(mktemp -d) || exit 2
 trap 'rm -rf "$work"' EXIT
@@ -80,5 +81,34 @@ tree supervisor/cli/a.c 'static const char text[] = "see status.json in the fold
 verdict fine 'a text for people' paths "$work/tree"
 tree supervisor/cli/a.c 'static const char path[] = "%s/status.events.jsonl";'
 verdict caught 'a path outside the resolver' paths "$work/tree"
+
+# page ROW...: a page of requirements with the one id FR-001, a script and a unit test
+page() {
+	rm -rf "${work:?}/tree"
+	mkdir -p "$work/tree/docs" "$work/tree/tests/rules" "$work/tree/tests/unit"
+	echo FR-001 >"$work/tree/tests/rules/requirements.txt"
+	printf '#!/bin/sh\n' >"$work/tree/tests/a.sh"
+	chmod +x "$work/tree/tests/a.sh"
+	printf 'static void it_holds(void **state)\n{ }\nstatic void it_never_runs(void **state)\n{ }\nt(it_holds),\n' \
+		>"$work/tree/tests/unit/a.c"
+	printf '%s\n' "$@" >"$work/tree/docs/requirements.md"
+}
+row='| FR-001 | it holds | `tests/a.sh` |'
+page "$row"
+verdict fine 'a requirement with its test' requirements "$work/tree"
+page '| FR-001 | it holds | `tests/unit/a.c:it_holds` |'
+verdict fine 'a requirement with its test function' requirements "$work/tree"
+page "$row" "$row"
+verdict caught 'a requirement twice' requirements "$work/tree"
+page 'nothing'
+verdict caught 'a requirement that is missing' requirements "$work/tree"
+page '| FR-001 | it holds | nobody knows |'
+verdict caught 'a requirement without a test' requirements "$work/tree"
+page '| FR-001 | it holds | `tests/b.sh` |'
+verdict caught 'a script that is not there' requirements "$work/tree"
+page '| FR-001 | it holds | `tests/unit/a.c:it_is_gone` |'
+verdict caught 'a test function that is not there' requirements "$work/tree"
+page '| FR-001 | it holds | `tests/unit/a.c:it_never_runs` |'
+verdict caught 'a test function that is never run' requirements "$work/tree"
 
 exit $bad
