@@ -22,6 +22,7 @@ static const char *const names[STEP_COUNT] = {
 	[STEP_HEAL] = "heal",
 	[STEP_SYNC] = "sync",
 	[STEP_GATE] = "gate",
+	[STEP_JUDGE] = "judge",
 	[STEP_MERGE] = "merge",
 	[STEP_BUILD] = "build",
 	[STEP_HOOKS] = "hooks",

@@ -136,7 +136,7 @@ void kt_model_gate(const struct step *step)
 	struct after after;
 
 	if (step->from->worker[step->worker].batch_len > 0) {
-		kt_step_pass(step, "gate", AT_MERGE);
+		kt_step_pass(step, "gate", AT_JUDGE);
 		kt_step_may_fail(step, "policy refuses");
 		return;
 	}
@@ -154,6 +154,21 @@ static void defer_from(struct worker *self, uint8_t i)
 		kt_step_push_front(self, self->batch[self->batch_len - 1].event);
 		kt_step_drop_last(self);
 	}
+}
+
+/* The lane gate: some of the batch may go no further, the others do. In the exhaustive model a
+ * refusal here is one of the build's: nothing happens between the two. */
+void kt_model_judge(const struct step *step)
+{
+	struct after after;
+
+	kt_step_begin(step, &after);
+	for (uint8_t i = 0; step->model->is_guided && i < after.self->batch_len; i++)
+		if ((step->model->refused >> i & 1) != 0 &&
+			after.self->batch[i].verdict == UNDECIDED)
+			kt_step_decide(&after, &after.self->batch[i], REFUSED);
+	kt_step_go(&after, AT_MERGE, 0);
+	kt_step_emit(step, "judge", &after);
 }
 
 void kt_model_merge(const struct step *step)

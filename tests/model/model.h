@@ -48,6 +48,7 @@ enum model_step {
 	AT_HEAL,
 	AT_SYNC,
 	AT_GATE,
+	AT_JUDGE,
 	AT_MERGE,
 	AT_BUILD,
 	AT_HOOKS,

@@ -243,7 +243,7 @@ const char *kt_model_promise_name(enum promise promise)
 const char *kt_model_step_name(enum model_step step)
 {
 	static const char *const names[STEPS] = {"idle", "lock", "worktree", "heal", "sync", "gate",
-		"merge", "build", "hooks", "swap", "files", "answer", "post"};
+		"judge", "merge", "build", "hooks", "swap", "files", "answer", "post"};
 
 	return names[step];
 }

@@ -47,6 +47,7 @@ void kt_model_lock(const struct step *step);
 void kt_model_worktree(const struct step *step);
 void kt_model_heal(const struct step *step);
 void kt_model_gate(const struct step *step);
+void kt_model_judge(const struct step *step);
 void kt_model_merge(const struct step *step);
 void kt_model_build(const struct step *step);
 

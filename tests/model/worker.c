@@ -26,7 +26,7 @@ static enum model_step skip(enum model_step step, const struct worker *self)
 {
 	if (step == AT_WORKTREE)
 		return AT_HEAL;
-	if ((step == AT_GATE && self->batch_len > 0) || step == AT_MERGE)
+	if ((step == AT_GATE && self->batch_len > 0) || step == AT_JUDGE || step == AT_MERGE)
 		return AT_BUILD;
 	return step == AT_POST ? AT_IDLE : step;
 }
@@ -152,6 +152,7 @@ void kt_model_worker_moves(const struct model *model, const struct model_state *
 		[AT_WORKTREE] = kt_model_worktree,
 		[AT_HEAL] = kt_model_heal,
 		[AT_GATE] = kt_model_gate,
+		[AT_JUDGE] = kt_model_judge,
 		[AT_MERGE] = kt_model_merge,
 		[AT_BUILD] = kt_model_build,
 		[AT_HOOKS] = kt_model_hooks,
