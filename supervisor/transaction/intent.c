@@ -18,7 +18,7 @@
 #include "ipc/file.h"
 #include "supervisor/transaction/writer_private.h"
 
-enum { RECORD_MAX = 512, OLD_LOCK_S = 10, INTENT_SPAN_S = 10 };
+enum { RECORD_MAX = 512, OLD_LOCK_S = 10, INTENT_SPAN_S = 10, PROC_MAX = 1 << 16 };
 
 /* Written in place, without a rename: a rename over an old file costs a synchronous discard on some
  * file systems. */
@@ -111,52 +111,86 @@ static bool is_own_stale(const struct lock_rule *rule, const struct stat *lock)
 	       lock->st_mtime <= rule->intent_time + INTENT_SPAN_S;
 }
 
-/* Does a git process stand in this repository? Git lock files name no owner, so this is all one can
- * ask. */
-static bool is_git_at_work(const struct kt_writer *writer)
+static bool read_proc(const char *pid, const char *name, struct kt_buffer *out)
+{
+	char *path = kt_format("/proc/%s/%s", pid, name);
+	struct kt_error ignored = KT_ERROR_INIT;
+	bool is_read = kt_file_read(path, PROC_MAX, out, &ignored) == KT_E_OK;
+
+	free(path);
+	return is_read;
+}
+
+/* Is it one of the git commands that a writer starts to move the ref or to write the index? */
+static bool is_mover(const char *pid)
+{
+	static const char *const commands[] = {"update-ref", "update-index", "read-tree"};
+	struct kt_buffer words = KT_BUFFER_INIT;
+	bool found = false;
+
+	if (read_proc(pid, "cmdline", &words))
+		for (size_t at = 0; at < words.len && !found; at += strlen(words.data + at) + 1)
+			for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++)
+				found = found || strcmp(words.data + at, commands[i]) == 0;
+	kt_buffer_release(&words);
+	return found;
+}
+
+static bool is_git_in(const struct kt_writer *writer, const char *pid)
 {
 	const char *root = writer->options.mission->repo_root;
 	const char *common = writer->options.mission->common_dir;
+	struct kt_buffer comm = KT_BUFFER_INIT;
+	char *path = kt_format("/proc/%s/cwd", pid), cwd[4096];
+	bool is_git =
+		read_proc(pid, "comm", &comm) && strncmp(kt_buffer_text(&comm), "git", 3) == 0;
+	ssize_t len = is_git ? readlink(path, cwd, sizeof cwd - 1) : -1;
+
+	cwd[len > 0 ? len : 0] = '\0';
+	kt_buffer_release(&comm);
+	free(path);
+	return is_git &&
+	       (strncmp(cwd, root, strlen(root)) == 0 || strncmp(cwd, common, strlen(common)) == 0);
+}
+
+/* Does a git process stand in this repository? Git lock files name no owner, so this is all one can
+ * ask. */
+static bool is_git_at_work(const struct kt_writer *writer, bool only_movers)
+{
 	DIR *processes = opendir("/proc");
 	struct dirent *entry = NULL;
 	bool found = processes == NULL;
 
-	while (!found && processes != NULL && (entry = readdir(processes)) != NULL) {
-		char path[300], comm[32] = "", cwd[4096];
-		struct kt_buffer text = KT_BUFFER_INIT;
-		struct kt_error ignored = KT_ERROR_INIT;
-		ssize_t len = 0;
-
-		if (entry->d_name[0] < '1' || entry->d_name[0] > '9')
-			continue;
-		(void)snprintf(path, sizeof path, "/proc/%s/comm", entry->d_name);
-		if (kt_file_read(path, sizeof comm, &text, &ignored) == KT_E_OK)
-			(void)snprintf(comm, sizeof comm, "%s", kt_buffer_text(&text));
-		kt_buffer_release(&text);
-		if (strncmp(comm, "git", 3) != 0)
-			continue;
-		(void)snprintf(path, sizeof path, "/proc/%s/cwd", entry->d_name);
-		len = readlink(path, cwd, sizeof cwd - 1);
-		cwd[len > 0 ? len : 0] = '\0';
-		found = strncmp(cwd, root, strlen(root)) == 0 ||
-			strncmp(cwd, common, strlen(common)) == 0;
-	}
+	while (!found && processes != NULL && (entry = readdir(processes)) != NULL)
+		found = entry->d_name[0] >= '1' && entry->d_name[0] <= '9' &&
+			is_git_in(writer, entry->d_name) &&
+			(!only_movers || is_mover(entry->d_name));
 	if (processes != NULL)
 		(void)closedir(processes);
 	return found;
 }
 
+/*
+ * A dead writer's lock, or one so old that nobody can be behind it. A git child outlives the writer
+ * that was killed (a reference-transaction hook may keep it for long): then the lock is the
+ * child's, and without it the child would rename whatever lock stands there next, ours, half
+ * written, over the ref.
+ */
+static bool is_stale(
+	const struct kt_writer *writer, const struct lock_rule *rule, const struct stat *lock)
+{
+	bool is_old = !rule->is_checkout && time(NULL) - lock->st_mtime > OLD_LOCK_S;
+
+	if (is_own_stale(rule, lock))
+		return !is_git_at_work(writer, true);
+	return is_old && !is_git_at_work(writer, false);
+}
+
 static void break_lock(struct kt_writer *writer, const struct lock_rule *rule, const char *path)
 {
 	struct stat lock;
-	bool is_old = false;
 
-	if (lstat(path, &lock) != 0)
-		return;
-	is_old = !rule->is_checkout && time(NULL) - lock.st_mtime > OLD_LOCK_S;
-	if (!is_own_stale(rule, &lock) && !(is_old && !is_git_at_work(writer)))
-		return;
-	if (unlink(path) == 0)
+	if (lstat(path, &lock) == 0 && is_stale(writer, rule, &lock) && unlink(path) == 0)
 		kt_writer_notice(writer, "healed: removed the stale lock %s", path);
 }
 

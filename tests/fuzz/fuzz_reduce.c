@@ -57,7 +57,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 		at += line;
 	}
 	/* Every prefix comes along as an input of its own. */
-	expect_same(reducer, text, kt_reducer_bytes(reducer));
+	if (kt_reducer_bytes(reducer) > 0)
+		expect_same(reducer, text, kt_reducer_bytes(reducer));
 	kt_reducer_free(reducer);
 	return 0;
 }

@@ -97,6 +97,27 @@ bent "a lock that two hold" awk '
 	$1 == first && $3 == "worktree" { printf "%s", early }' "$trace"
 unset SPEC_KITTY_TRACE
 
+say "a git that outlives the writer that started it keeps its lock"
+mkfifo "$BOX/landed" "$BOX/go"
+hook reference-transaction <<EOT
+#!/bin/sh
+[ -e "$BOX/once" ] && [ "\$1" != committed ] && exit 0
+[ "\$1" = prepared ] && : >"$BOX/once" && kill -9 "\$(sed 's/.*) . \\([0-9]*\\) .*/\\1/' "/proc/\$PPID/stat")" && cat "$BOX/go"
+[ "\$1" = committed ] && echo landed >"$BOX/landed"
+exit 0
+EOT
+emit WP01 --to blocked --actor claude --reason x --event-id 01J6XW9KQT7M0YB3N4R5CQZ2EZ && fail "it lives"
+lock=$(git rev-parse --path-format=absolute --git-common-dir)/refs/heads/$BRANCH.lock
+[ -e "$lock" ] || fail "no lock"
+emit WP01 --to blocked --actor claude --reason x --event-id 01J6XW9KQT7M0YB3N4R5CQZ2EZ && fail "the lock of a living git was broken"
+[ -e "$lock" ] || fail "the lock of a living git is gone"
+echo go >"$BOX/go"
+cat "$BOX/landed" >/dev/null
+rm "$(git rev-parse --path-format=absolute --git-common-dir)/hooks/reference-transaction"
+emit WP01 --to blocked --actor claude --reason x --event-id 01J6XW9KQT7M0YB3N4R5CQZ2EZ || fail "not found again"
+expect_json "$OUT" receipt.is_noop true
+check_clean
+
 say "supervisors killed while they write"
 export SPEC_KITTY_TRACE="$BOX/stress"
 trace=$BOX/stress
