@@ -67,7 +67,8 @@ static void check_reflog(struct kt_invariants_walk *walk)
 	if (strncmp(walk->ref, "refs/heads/", 11) != 0)
 		return;
 	expect_silent(walk, KT_P7, "tips of the coordination branch that it has no more",
-		kt_format("cut -d' ' -f1 '%s/logs/%s' 2>/dev/null | grep -v '^0*$' | sort -u | git "
+		kt_format("grep -aoE '^[0-9a-f]{40}' '%s/logs/%s' 2>/dev/null | grep -v '^0*$' | "
+			  "sort -u | git "
 			  "rev-list --stdin --not '%s' --",
 			walk->common_dir, walk->ref, walk->ref));
 }

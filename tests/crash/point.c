@@ -51,6 +51,13 @@ static const char after_success[] =
 static const char after_failure[] = "STEP='run again'\n(%s) >$BOX/again 2>&1 || fail \"the plain "
 				    "re-run failed: $(tail -c 600 $BOX/again)\"\n";
 
+/* Where not even unlink works, a lock of ours stays behind without an owner: it is broken when it
+ * is old. */
+static const char after_kept_lock[] =
+	"STEP='run again'\n(%s) >$BOX/again 2>&1 || { grep -q '_LOCKED' $BOX/again && " AGE_LOCKS
+	"(%s) >$BOX/again 2>&1; } || fail \"the plain re-run failed: $(tail -c 600 "
+	"$BOX/again)\"\n";
+
 /* kitty lived, its git was killed: the locks that git leaves name no owner. They are broken once
  * they are old, or by doctor. */
 static const char after_lost_child[] =
@@ -61,6 +68,11 @@ static const char after_lost_child[] =
 
 /* What did not stop anybody may still lie there. */
 static const char last_locks[] = AGE_LOCKS "kitty doctor --fix >$BOX/fixed 2>&1\n";
+
+static bool may_leave_locks(const struct kt_fault_row *fault)
+{
+	return fault != NULL && fault->persists && (fault->kinds & KT_CALL_REMOVE) != 0;
+}
 
 bool kt_point_check(const struct kt_point *point, int status, struct kt_buffer *out)
 {
@@ -73,6 +85,8 @@ bool kt_point_check(const struct kt_point *point, int status, struct kt_buffer *
 		again = operation->again == NULL ? operation->run : operation->again;
 	if (status == 0)
 		rerun = kt_format(after_success, operation->check, again);
+	else if (point->layer == KT_LAYER_PRELOAD && may_leave_locks(point->fault))
+		rerun = kt_format(after_kept_lock, again, again);
 	else if (point->layer == KT_LAYER_PRELOAD)
 		rerun = kt_format(after_failure, again);
 	else
