@@ -364,60 +364,6 @@ static bool is_mentioned(const struct acceptor *acceptor, const char *id)
 	return false;
 }
 
-static bool is_held(const struct model_state *state, uint8_t event)
-{
-	for (int worker = 0; worker < MODEL_WORKERS; worker++) {
-		const struct worker *self = &state->worker[worker];
-
-		for (uint8_t i = 0; i < self->batch_len; i++)
-			if (self->batch[i].event == event)
-				return true;
-		if (memchr(self->queue, event, self->queue_len) != NULL)
-			return true;
-	}
-	return false;
-}
-
-/* Takes one item out of the past: what is left is the same model with a shorter history. */
-static void drop_item(struct model_state *state, uint8_t position)
-{
-	uint8_t item = state->ref.item[position];
-
-	memmove(state->ref.item + position, state->ref.item + position + 1,
-		(size_t)(state->ref.len - position) - 1);
-	state->ref.item[--state->ref.len] = 0;
-	if (state->durable > position)
-		state->durable--;
-	for (int worker = 0; worker < MODEL_WORKERS; worker++)
-		if (state->worker[worker].tip > position)
-			state->worker[worker].tip--;
-	if (item == FOREIGN)
-		return;
-	kt_sequence_drop(&state->file, item);
-	kt_sequence_drop(&state->snapshot, item);
-	kt_sequence_drop(&state->index, item);
-}
-
-/* An item may go when every writer that is under way knows it. */
-static bool is_old(const struct model_state *state, uint8_t position)
-{
-	for (int worker = 0; worker < MODEL_WORKERS; worker++)
-		if (state->worker[worker].step != AT_IDLE && state->worker[worker].tip <= position)
-			return false;
-	return true;
-}
-
-static void forget_event(struct model_state *state, uint8_t event)
-{
-	for (uint8_t i = 0; i < state->ref.len; i++)
-		if (state->ref.item[i] == event) {
-			drop_item(state, i);
-			break;
-		}
-	state->acknowledged[event] = state->refused[event] = state->set_back[event] = 0;
-	state->pending[event] = 0;
-}
-
 static void forget(struct acceptor *acceptor)
 {
 	for (uint8_t event = 0; event < MODEL_EVENTS; event++) {
@@ -426,18 +372,15 @@ static void forget(struct acceptor *acceptor)
 				 (slot->id[0] != '\0' && is_mentioned(acceptor, slot->id));
 
 		for (size_t i = 0; !is_needed && i < acceptor->nodes.len; i++)
-			is_needed = is_held(&acceptor->nodes.item[i].state, event);
+			is_needed = kt_model_holds(&acceptor->nodes.item[i].state, event);
 		if (is_needed)
 			continue;
 		for (size_t i = 0; i < acceptor->nodes.len; i++)
-			forget_event(&acceptor->nodes.item[i].state, event);
+			kt_model_forget(&acceptor->nodes.item[i].state, event);
 		memset(slot, 0, sizeof *slot);
 	}
 	for (size_t n = 0; n < acceptor->nodes.len; n++)
-		for (uint8_t i = acceptor->nodes.item[n].state.ref.len; i-- > 0;)
-			if (acceptor->nodes.item[n].state.ref.item[i] == FOREIGN &&
-				is_old(&acceptor->nodes.item[n].state, i))
-				drop_item(&acceptor->nodes.item[n].state, i);
+		kt_model_forget_foreign(&acceptor->nodes.item[n].state);
 }
 
 /* ---- the trace ---- */

@@ -207,7 +207,8 @@ void kt_model_swap(const struct step *step)
 		kt_step_emit(step, "lock the ref", &after);
 	}
 	kt_step_begin(step, &after);
-	if (after.state.ref_lock == DEAD || kt_step_spend_error(&after.state))
+	if (after.state.ref_lock == DEAD || after.state.ref_lock == ORPHAN ||
+		kt_step_spend_error(&after.state))
 		swap_failed(step, &after, "the ref cannot be locked");
 }
 
@@ -264,7 +265,7 @@ static void tell(struct model_state *state, const struct request *request, uint8
 			state->broken = P1;
 	} else if (request->verdict == REFUSED) {
 		state->refused[request->event] = true;
-		if (is_there)
+		if (is_there && !state->late[request->event])
 			state->broken = P2;
 	} else if (request->verdict == UNKNOWN && request->event == minted) {
 		state->is_lost = true;

@@ -42,6 +42,8 @@ static void break_stale(const struct step *step, struct model_state *state)
 
 	if (state->ref_lock == DEAD && is_known)
 		state->ref_lock = FREE;
+	if (state->ref_lock == ORPHAN && is_known && step->model->off == BREAKS_LIVING_LOCK)
+		state->ref_lock = FREE;
 	if (state->intent == DEAD)
 		state->intent = FREE;
 }

@@ -175,9 +175,11 @@ static bool is_kept(const struct model *model, const struct budget *budget)
 
 	explore(&search, budget);
 	kept = search.broken == ALL_KEPT;
-	printf("%s hooks: %zu states, %llu transitions: %s\n",
-		model->has_hooks ? "with" : "without", search.len,
-		(unsigned long long)search.transitions,
+	printf("%s hooks; kills %d, power cuts %d, foreign commits %d, doubles %d, errors %d, "
+	       "timeouts %d, refusals %d: %zu states, %llu transitions: %s\n",
+		model->has_hooks ? "with" : "without", budget->crashes, budget->power_cuts,
+		budget->foreign_moves, budget->doubles, budget->errors, budget->timeouts,
+		budget->refusals, search.len, (unsigned long long)search.transitions,
 		kept ? "every promise kept" : kt_model_promise_name(search.broken));
 	if (!kept)
 		print_way(&search);
@@ -226,6 +228,7 @@ static const struct sabotaged {
 	{READ_BACK_EXACTLY, "a foreign commit on top taken for a failed swap",
 		{.foreign_moves = 1}},
 	{NO_INTENT, "without the intent record", {.crashes = 1}},
+	{BREAKS_LIVING_LOCK, "breaking the lock of a git that outlives its writer", {.crashes = 1}},
 	{EFFECT_BEFORE_COMMIT, "effect before the commit", {0}},
 };
 

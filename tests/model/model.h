@@ -32,6 +32,7 @@ enum {
 	NOBODY = 0xff,  /* lock */
 	FREE = 0xff,    /* ref lock and intent: not there */
 	DEAD = 0xfe,    /* ref lock and intent: of a process that is gone */
+	ORPHAN = 0xfd,  /* ref lock: of a git that outlives the writer that started it */
 	UNLIMITED = 0xff
 };
 
@@ -90,8 +91,14 @@ struct model_state {
 	struct sequence file, snapshot, index;
 	bool is_torn; /* the file ends in half a row */
 	uint8_t lock, ref_lock, intent;
-	struct sequence outside;       /* what was delivered, in order, without repetitions */
-	uint8_t cursor;                /* durable: events that need not be delivered again */
+	/* A git child that a killed writer left behind at the swap: it may land yet, or give up. */
+	bool has_orphan;
+	uint8_t orphan_tip;
+	struct sequence orphan_adds;
+	uint8_t late[MODEL_EVENTS]; /* landed that way: what a second try heard was true of itself
+				     */
+	struct sequence outside;    /* what was delivered, in order, without repetitions */
+	uint8_t cursor;             /* durable: events that need not be delivered again */
 	uint8_t pending[MODEL_EVENTS]; /* at how many places a client waits for an answer */
 	uint8_t acknowledged[MODEL_EVENTS], refused[MODEL_EVENTS]; /* flags */
 	/* Refused or failed once, whether or not the client has heard: what its lane sent behind it
@@ -119,6 +126,7 @@ enum sabotage {
 	NO_READ_BACK_AFTER_ERROR,
 	READ_BACK_EXACTLY,
 	NO_INTENT,
+	BREAKS_LIVING_LOCK,
 	EFFECT_BEFORE_COMMIT,
 	SABOTAGES
 };
@@ -160,6 +168,11 @@ void kt_model_outside_moves(
 void kt_model_submit(struct model_state *state, int worker, uint8_t event);
 void kt_model_crash(struct model_state *state, int worker);
 void kt_model_foreign(struct model_state *state);
+
+/* past.c: does a queue or a batch hold the event; out with it; out with old foreign commits. */
+bool kt_model_holds(const struct model_state *state, uint8_t event);
+void kt_model_forget(struct model_state *state, uint8_t event);
+void kt_model_forget_foreign(struct model_state *state);
 
 /* What must hold in every state. */
 enum promise kt_model_check(const struct model_state *state);

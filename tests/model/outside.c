@@ -145,6 +145,63 @@ static void crash(const struct surroundings *around, int worker)
 	emit(around, "kill", &state);
 }
 
+/* Where git moves the ref (a reference-transaction hook), the child has the ref's lock and goes on.
+ */
+static void crash_without_child(const struct surroundings *around, int worker)
+{
+	struct model_state state = *around->from;
+	const struct worker self = state.worker[worker];
+
+	if (self.step != AT_SWAP || state.ref_lock != worker || state.has_orphan ||
+		!spend(&state.left.crashes))
+		return;
+	kt_model_crash(&state, worker);
+	remember_lost(around, &state);
+	state.ref_lock = ORPHAN;
+	state.has_orphan = true;
+	state.orphan_tip = self.tip;
+	for (uint8_t i = 0; i < self.batch_len; i++)
+		if (self.batch[i].verdict == BUILT)
+			kt_sequence_add(&state.orphan_adds, self.batch[i].event);
+	emit(around, "kill, git goes on", &state);
+}
+
+static void bury_orphan(struct model_state *state)
+{
+	if (state->ref_lock == ORPHAN)
+		state->ref_lock = FREE;
+	state->has_orphan = false;
+	state->orphan_tip = 0;
+	memset(&state->orphan_adds, 0, sizeof state->orphan_adds);
+}
+
+static void land_late(struct model_state *state)
+{
+	for (uint8_t i = 0; i < state->orphan_adds.len; i++) {
+		kt_sequence_add(&state->ref, state->orphan_adds.item[i]);
+		state->late[state->orphan_adds.item[i]] = true;
+	}
+}
+
+/* It renames what stands at the lock's name: its own lock, or, had that been broken, the next
+ * writer's, in which there may be nothing yet. */
+static void orphan_ends(const struct surroundings *around)
+{
+	struct model_state state = *around->from;
+
+	if (!state.has_orphan)
+		return;
+	bury_orphan(&state);
+	emit(around, "the git that was left gives up", &state);
+	state = *around->from;
+	if (state.ref_lock == ORPHAN && state.ref.len == state.orphan_tip)
+		land_late(&state);
+	else if (state.ref_lock < MODEL_WORKERS)
+		state.broken = P4;
+	bury_orphan(&state);
+	emit(around, "the git that was left moves the ref", &state);
+}
+
 /* What was not flushed may be gone: of the ref each possible part, of the files the last row. */
 static void cut_power(const struct surroundings *around, uint8_t ref_len, bool files_lose)
 {
@@ -155,6 +212,8 @@ static void cut_power(const struct surroundings *around, uint8_t ref_len, bool f
 	for (int worker = 0; worker < MODEL_WORKERS; worker++)
 		kt_model_crash(&state, worker);
 	remember_lost(around, &state);
+	/* Its lock may stand there: a lock older than the machine's start is nobody's. */
+	bury_orphan(&state);
 	kt_sequence_cut(&state.ref, ref_len);
 	state.durable = ref_len;
 	if (files_lose && state.file.len > 0) {
@@ -192,12 +251,14 @@ void kt_model_outside_moves(
 			submit(&around, worker, event);
 		start(&around, worker);
 		crash(&around, worker);
+		crash_without_child(&around, worker);
 	}
 	for (uint8_t len = state->durable; len <= state->ref.len; len++) {
 		cut_power(&around, len, false);
 		cut_power(&around, len, true);
 	}
 	foreign(&around);
+	orphan_ends(&around);
 }
 
 /* ---- what holds always ---- */
