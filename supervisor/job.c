@@ -58,6 +58,7 @@ static void job_clear(struct kt_lane_run *run)
 	free(job->before);
 	free(job->since);
 	kt_json_free(job->seen);
+	free(job->difference);
 	kt_json_free(job->ended);
 	*job = (struct kt_job){.phase = KT_JOB_NONE, .serial = serial};
 	run->supervisor->wants_schedule = true;

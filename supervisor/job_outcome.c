@@ -273,6 +273,7 @@ static void on_looked_at(const struct kt_json *facts, const struct kt_error *err
 
 	if (run == NULL)
 		return;
+	kt_sup_record_lane_commits(run->supervisor, run, kt_json_get(facts, "lane_commits"));
 	kt_job_describe_end(run, &reason);
 	if (err != NULL)
 		kt_buffer_printf(&reason, "; %s", kt_error_text(err->code));
@@ -299,7 +300,7 @@ static void on_looked_at(const struct kt_json *facts, const struct kt_error *err
 static void look_begin(struct kt_lane_run *run)
 {
 	const char *args[] = {"lane-inspect", "--mission", run->supervisor->launch->mission->slug,
-		"--lane", run->id, NULL};
+		"--lane", run->id, run->job.since == NULL ? NULL : "--since", run->job.since, NULL};
 
 	kt_helper_start(&run->supervisor->helpers, args, KT_GIT_TIMEOUT_MS, on_looked_at,
 		kt_job_call_new(run));

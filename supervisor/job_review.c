@@ -257,11 +257,55 @@ static void judge(struct kt_lane_run *run, const struct kt_json *facts)
 	}
 }
 
+/* ---- a reviewer that changed the lane ---- */
+
+/* Not again in this launch: it would change the lane again. */
+static void discount(struct kt_lane_run *run, const char *end)
+{
+	char *reason = kt_format("%s changed the lane, so its verdict does not count: %s; %s",
+		run->job.actor, run->job.difference, end);
+
+	failed_times(run, reason, KT_REVIEW_FAILURES_MAX);
+	free(reason);
+}
+
+static void on_undone(const struct kt_json *facts, const struct kt_error *err, void *arg)
+{
+	struct kt_lane_run *run = kt_job_call_take(arg, KT_JOB_COMMIT);
+	const struct kt_json *at = kt_json_first(kt_json_get(facts, "kept"));
+	struct kt_buffer text = KT_BUFFER_INIT;
+
+	if (run == NULL)
+		return;
+	if (err != NULL)
+		kt_buffer_printf(&text, "the lane could not be restored to %s: %s: %s",
+			run->job.since, kt_error_text(err->code), err->detail);
+	else
+		kt_buffer_printf(&text, "the lane is at %.12s again%s", run->job.since,
+			at == NULL ? "" : ", what was changed is kept as");
+	for (; at != NULL; at = kt_json_next(at))
+		kt_buffer_printf(&text, " %s", kt_json_string(at));
+	discount(run, kt_buffer_text(&text));
+	kt_buffer_release(&text);
+}
+
+/* Only a lane that was clean can be restored: what uncommitted files held is not known any more. */
+static void undo(struct kt_lane_run *run)
+{
+	const char *args[] = {"lane-review", "--mission", run->supervisor->launch->mission->slug,
+		"--lane", run->id, "--restore", run->job.since, NULL};
+
+	if (kt_json_size(kt_json_get(run->job.seen, "dirty")) > 0) {
+		discount(run, "the lane had uncommitted files before, so it stays as it is");
+		return;
+	}
+	kt_helper_start(&run->supervisor->helpers, args, KT_GIT_TIMEOUT_MS, on_undone,
+		kt_job_call_new(run));
+}
+
 static void on_looked_at(const struct kt_json *facts, const struct kt_error *err, void *arg)
 {
 	struct kt_lane_run *run = kt_job_call_take(arg, KT_JOB_COMMIT);
-	char *difference = NULL;
-	char *reason = NULL;
 
 	if (run == NULL)
 		return;
@@ -271,18 +315,14 @@ static void on_looked_at(const struct kt_json *facts, const struct kt_error *err
 		kt_job_finish(run);
 		return;
 	}
-	difference = err != NULL ? kt_format("%s: %s", kt_error_text(err->code), err->detail)
-				 : kt_review_difference(run->job.seen, facts);
-	if (difference == NULL) {
+	free(run->job.difference);
+	run->job.difference = err != NULL
+				      ? kt_format("%s: %s", kt_error_text(err->code), err->detail)
+				      : kt_review_difference(run->job.seen, facts);
+	if (run->job.difference == NULL)
 		judge(run, facts);
-		return;
-	}
-	reason = kt_format("%s changed the lane, so its verdict does not count: %s", run->job.actor,
-		difference);
-	/* Not again in this launch: the next review would approve what the reviewer wrote. */
-	failed_times(run, reason, KT_REVIEW_FAILURES_MAX);
-	free(reason);
-	free(difference);
+	else
+		undo(run);
 }
 
 static void look(struct kt_lane_run *run, kt_helper_cb done)

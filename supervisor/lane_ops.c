@@ -335,6 +335,9 @@ static enum kt_code gather(const struct kt_lane_place *place, const struct kt_mi
 			out, "state", place->facts.state != NULL ? place->facts.state : "");
 		kt_json_set(out, "dirty", paths_to_json(&dirty));
 		kt_json_set_int(out, "new_commits", commits);
+		if (since != NULL)
+			kt_json_set(
+				out, "lane_commits", kt_lane_list_commits(place, mission, since));
 	}
 	kt_buffer_release(&dirty);
 	free(head);

@@ -315,6 +315,7 @@ void kt_lane_run_free(struct kt_lane_run *run)
 	free(run->job.before);
 	free(run->job.since);
 	kt_json_free(run->job.seen);
+	free(run->job.difference);
 	kt_json_free(run->job.ended);
 	free(run);
 }

@@ -62,6 +62,7 @@ struct kt_job {
 	bool is_review;
 	long round;           /* of a review, from 1 */
 	struct kt_json *seen; /* of a review: the lane before it, see supervisor/review_facts.h */
+	char *difference;     /* what its reviewer changed in the lane; NULL: nothing */
 	enum kt_schedule_verdict verdict;
 	size_t agent; /* in the pool */
 	bool has_agent;

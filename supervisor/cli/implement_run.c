@@ -16,6 +16,7 @@
 #include "supervisor/cli/submit.h"
 #include "supervisor/git/environment.h"
 #include "supervisor/lane_ops.h"
+#include "supervisor/prompt.h"
 #include "supervisor/transaction/request.h"
 
 static enum kt_code send(struct kt_implement *implement, struct kt_json *request,
@@ -73,17 +74,35 @@ static enum kt_code programs_link(
 	return code;
 }
 
-/* The WP file, for a command that wants to read what it is to do. */
+/* What an agent of `kitty launch` is told, too. */
+static void prompt_build(const struct kt_implement *implement, struct kt_buffer *text)
+{
+	const struct kt_mission *mission = implement->context->mission;
+	char *branch = kt_mission_lane_branch(mission, implement->lane->id);
+	struct kt_prompt prompt = {.mission = mission,
+		.wp = implement->wp,
+		.lane_id = implement->lane->id,
+		.branch = branch,
+		.worktree = implement->worktree,
+		.attempt = implement->is_resumed ? 2 : 1,
+		.before = implement->is_resumed ? "It was claimed before." : NULL};
+
+	kt_prompt_build(&prompt, text);
+	free(branch);
+}
+
 static enum kt_code prompt_write(
 	const struct kt_implement *implement, char **path, struct kt_error *err)
 {
 	char *folder = kt_format("%s/prompts", implement->context->mission->run_dir);
 	char *file = kt_format("%s/%s.md", folder, implement->wp->id);
+	struct kt_buffer text = KT_BUFFER_INIT;
 	enum kt_code code = kt_folder_make(folder, 0700, err);
 
+	prompt_build(implement, &text);
 	if (code == KT_E_OK)
-		code = kt_file_write_atomic(
-			file, implement->wp->text, implement->wp->text_len, 0600, false, err);
+		code = kt_file_write_atomic(file, text.data, text.len, 0600, false, err);
+	kt_buffer_release(&text);
 	free(folder);
 	if (code == KT_E_OK)
 		*path = file;

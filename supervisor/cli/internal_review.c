@@ -6,10 +6,12 @@
 #include "supervisor/cli/context.h"
 #include "supervisor/cli/output.h"
 #include "supervisor/review_facts.h"
+#include "supervisor/review_undo.h"
 
 static const struct kt_option options[] = {
 	KT_OPTION_MISSION,
 	{"lane", 0, "LANE", false, "lane-a"},
+	{"restore", 0, "SHA", false, "keep what the review changed and go back to this commit"},
 	KT_OPTION_END,
 };
 
@@ -17,6 +19,7 @@ static int run(struct kt_invocation *invocation)
 {
 	struct kt_context context = KT_CONTEXT_INIT;
 	const char *lane = kt_invocation_value(invocation, "lane");
+	const char *before = kt_invocation_value(invocation, "restore");
 	struct kt_json *facts = NULL;
 	struct kt_error err = KT_ERROR_INIT;
 	enum kt_code code =
@@ -27,7 +30,10 @@ static int run(struct kt_invocation *invocation)
 		code = kt_context_mission(
 			&context, kt_invocation_value(invocation, "mission"), &err);
 	if (code == KT_E_OK)
-		code = kt_review_facts(context.repo, context.mission, lane, &facts, &err);
+		code = before != NULL
+			       ? kt_review_undo(
+					 context.repo, context.mission, lane, before, &facts, &err)
+			       : kt_review_facts(context.repo, context.mission, lane, &facts, &err);
 	if (code == KT_E_OK)
 		kt_print_json(facts);
 	else

@@ -28,6 +28,8 @@ static const struct kt_option options[] = {
 		"an agent of the configuration; several are a pool. With a command: its name"},
 	{"review", 0, "NAME", false,
 		"an agent of the configuration that reviews what the others hand over"},
+	{"no-review", 0, NULL, false,
+		"nobody reviews in this launch, whatever the configuration says"},
 	{"max-parallel", 0, "N", false, "lanes that run at once (the configuration's bound)"},
 	{"retry-blocked", 0, NULL, false, "run blocked work packages again, once each"},
 	{"detach", 0, NULL, false, "return once the supervisor listens; it goes on by itself"},
@@ -347,7 +349,9 @@ const struct kt_command kt_command_launch = {
 		"package in its\n"
 		"lane: exit 0 approves, exit 1 asks for changes, which the next attempt is told; "
 		"anything else\n"
-		"approves nothing. What is approved is integrated.\n"
+		"approves nothing. What is approved is integrated. --no-review leaves the reviews "
+		"to "
+		"people.\n"
 		"Ends when nothing more can run: exit 0 when every work package of the lanes is "
 		"for_review or\n"
 		"later, else 1, saying what waits for whom. Ctrl-C and `kitty stop` end it in "

@@ -18,7 +18,7 @@ static const char PLANNING_LANE[] = "lane-planning";
 /* ---- lanes ---- */
 
 static enum kt_code lane_unknown(
-	const struct kt_lanes *lanes, const char *text, struct kt_error *err)
+	const struct kt_lanes *lanes, const struct kt_buffer *words, struct kt_error *err)
 {
 	struct kt_buffer known = KT_BUFFER_INIT;
 
@@ -26,7 +26,8 @@ static enum kt_code lane_unknown(
 		if (strcmp(lanes->lanes[i].id, PLANNING_LANE) != 0)
 			kt_buffer_printf(
 				&known, "%s%s", known.len == 0 ? "" : ", ", lanes->lanes[i].id);
-	(void)kt_error_set(err, KT_E_LANE_NOT_FOUND, "`%.60s`; the mission's lanes are: %s", text,
+	(void)kt_error_set(err, KT_E_LANE_NOT_FOUND, "%.300s; the mission's lanes are: %s",
+		words->len == 0 ? "``" : kt_buffer_text(words),
 		known.len == 0 ? "none" : kt_buffer_text(&known));
 	kt_buffer_release(&known);
 	return KT_E_LANE_NOT_FOUND;
@@ -53,6 +54,7 @@ static enum kt_code lanes_read(const char *text, struct kt_launch_plan *plan, st
 {
 	const struct kt_lanes *lanes = plan->view->plan->lanes;
 	enum kt_code code = KT_E_OK;
+	struct kt_buffer unknown = KT_BUFFER_INIT;
 	size_t len = 0;
 
 	if (text == NULL)
@@ -63,13 +65,13 @@ static enum kt_code lanes_read(const char *text, struct kt_launch_plan *plan, st
 		lanes_add_all(plan, lanes);
 		return KT_E_OK;
 	}
-	while (*text != '\0' && code == KT_E_OK) {
+	while (*text != '\0') {
 		char *word = kt_strndup(text, strcspn(text, ","));
 		char *id = kt_lane_id_parse(word);
 
 		if (id == NULL || kt_lanes_find(lanes, id) == NULL ||
 			strcmp(id, PLANNING_LANE) == 0)
-			code = lane_unknown(lanes, word, err);
+			kt_buffer_printf(&unknown, "%s`%.60s`", unknown.len == 0 ? "" : ", ", word);
 		else
 			lane_add(plan, &len, id);
 		text += strcspn(text, ",");
@@ -77,8 +79,9 @@ static enum kt_code lanes_read(const char *text, struct kt_launch_plan *plan, st
 		free(id);
 		free(word);
 	}
-	if (code == KT_E_OK && len == 0)
-		code = lane_unknown(lanes, "", err);
+	if (unknown.len > 0 || len == 0)
+		code = lane_unknown(lanes, &unknown, err);
+	kt_buffer_release(&unknown);
 	return code;
 }
 
@@ -209,7 +212,9 @@ static enum kt_code reviewer_read(const struct kt_invocation *invocation,
 {
 	const char *name = kt_invocation_value(invocation, "review");
 
-	if (name == NULL)
+	if (name != NULL && kt_invocation_has(invocation, "no-review"))
+		return kt_error_set(err, KT_E_USAGE, "--review and --no-review exclude each other");
+	if (name == NULL && !kt_invocation_has(invocation, "no-review"))
 		name = config->review;
 	if (name == NULL)
 		return KT_E_OK;

@@ -60,6 +60,8 @@ hang) sleep 60 ;;
 odd) exit 7 ;;
 edits) echo mine >critic.txt; exit 0 ;;
 commits) git commit -q --allow-empty -m "mine"; exit 0 ;;
+both) echo better >"$SPEC_KITTY_WP/work.txt"; git commit -q -am "mine"; rm "$SPEC_KITTY_WP/work.txt"; echo more >critic.txt; exit 0 ;;
+detaches) git checkout -q --detach; echo mine >critic.txt; git add -A; git commit -q -m "mine"; exit 1 ;;
 moves) kitty agent tasks move-task "$SPEC_KITTY_WP" --to approved --agent coder --reviewer critic --approval-ref x --json >"$BOX/critic-move"; echo $? >"$BOX/critic-move-exit"; exit 0 ;;
 esac
 CRITIC
@@ -100,7 +102,7 @@ cp "$OUT" "$BOX/summary"
 expect_eq "$(status_of WP01)" blocked
 
 say "again with --retry-blocked: reviewed, sent back once, approved, integrated"
-expect_exit 0 kitty launch --lanes all --agent coder --retry-blocked --mission "$MISSION" --json
+expect_exit 0 kitty launch --lanes all --agent coder --review critic --retry-blocked --mission "$MISSION" --json
 one_object "$OUT"
 cp "$OUT" "$BOX/summary"
 for wp in WP01 WP02 WP03 WP04; do
@@ -168,7 +170,7 @@ cp "$OUT" "$BOX/summary"
 expect_eq "$(status_of WP01)" "done"
 
 say "a reviewer that changes the lane does not count"
-for how in edits commits; do
+for how in edits commits both detaches; do
 	rm -f "$BOX"/runs-* "$BOX"/reviews-*
 	make_mission "changes-$how" "WP01:a/**"
 	HOW=$how expect_exit 0 kitty launch --lanes all --agent coder --mission "$MISSION" --json
@@ -177,11 +179,49 @@ for how in edits commits; do
 	expect_eq "$(cat "$BOX/reviews-WP01")" 1
 	row WP01 in_review for_review
 	case $how-$(json "$BOX/row" reason) in
-	edits-*"changed the lane"*"critic.txt" | commits-*"changed the lane"*"head was "*) ;;
+	edits-*"changed the lane"*"critic.txt;"* | commits-*"changed the lane"*"head was "* | both-*"changed the lane"* | detaches-*"changed the lane"*) ;;
 	*) fail "the reason of $how: $(json "$BOX/row" reason)" ;;
 	esac
 	expect_eq "$(rows WP01 in_review approved)" 0
+	row WP01 in_review for_review
+	lane=$REPO/.worktrees/$MISSION-lane-a
+	expect_eq "$(git -C "$lane" symbolic-ref HEAD)" "refs/heads/$BRANCH-lane-a" "$how"
+	expect_eq "$(git -C "$lane" log -1 --first-parent --no-merges --format=%s)" "WP01: attempt 1" "the lane's tip after a reviewer that $how"
+	expect_eq "$(git -C "$lane" status --porcelain)" "" "the lane after a reviewer that $how"
+	expect_eq "$(tail -n 1 "$lane/WP01/work.txt")" 1
+	kept=$(git for-each-ref --format='%(refname)' "refs/kitty/rescue/$MISSION/lane-a/")
+	[ -n "$kept" ] || fail "$how: nothing is kept"
+	for ref in $kept; do
+		json "$BOX/row" reason | grep -q "$ref" || fail "$how: $ref is not named"
+	done
+	case $how in
+	edits | detaches) expect_eq "$(git cat-file blob "$(echo "$kept" | head -n 1):critic.txt")" mine ;;
+	both)
+		expect_eq "$(echo "$kept" | wc -l)" 2
+		expect_eq "$(git cat-file blob "$(echo "$kept" | head -n 1):critic.txt")" more
+		expect_eq "$(git cat-file blob "$(echo "$kept" | tail -n 1):WP01/work.txt")" better
+		;;
+	esac
 done
+
+say "the lane that was restored is reviewed by another reviewer, and what it approves is the implementer's"
+rm -f "$BOX"/reviews-*
+HOW=good expect_exit 0 kitty launch --lanes all --agent coder --mission "$MISSION" --json
+expect_eq "$(git cat-file blob "$BRANCH:WP01/work.txt" | tail -n 1)" 1
+git cat-file -e "$BRANCH:critic.txt" 2>/dev/null && fail "the reviewer's file was integrated"
+expect_exit 0 kitty verify --mission "$MISSION"
+
+say "--no-review leaves the reviews to people, once"
+rm -f "$BOX"/runs-* "$BOX"/reviews-*
+make_mission unreviewed "WP01:a/**"
+expect_exit 2 kitty launch --lanes all --agent coder --review critic --no-review --mission "$MISSION" --json
+expect_exit 0 kitty launch --lanes all --agent coder --no-review --mission "$MISSION" --json
+cp "$OUT" "$BOX/summary"
+expect_eq "$(status_of WP01)" for_review
+[ ! -e "$BOX/reviews-WP01" ] || fail "it was reviewed all the same"
+HOW=good expect_exit 0 kitty launch --lanes all --agent coder --mission "$MISSION" --json
+cp "$OUT" "$BOX/summary"
+expect_eq "$(status_of WP01)" "done"
 
 say "a reviewer's own commands move nothing"
 rm -f "$BOX"/runs-* "$BOX"/reviews-*
