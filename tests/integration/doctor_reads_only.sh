@@ -68,6 +68,9 @@ status=$?
 chmod -R u+w .
 expect_eq "$status" 0
 say "a log with rows that kitty does not know keeps its bytes under --fix"
+printf '{"at": "2099-01-01T00:00:00+00:00", "event_id": "7ZZZZZZZZZ0000000000000000", "event_type": "%s", "payload": {"new": true}}\n' \
+	SomethingOfTomorrow >>"$COORD/kitty-specs/$MISSION/status.events.jsonl"
+git -C "$COORD" commit -q -am "A row of a later version"
 log_before=$(git cat-file blob "$BRANCH:kitty-specs/$MISSION/status.events.jsonl" | sha256sum)
 rm -rf "$COORD"
 expect_exit 0 kitty doctor --fix
