@@ -2,12 +2,12 @@
  * Growing byte strings and memory that aborts instead of failing. Both programs.
  * Never returns NULL for memory; never reads or writes a file.
  */
+#include "ipc/buffer.h"
+
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "ipc/buffer.h"
 
 static void check(const void *memory)
 {
@@ -156,4 +156,22 @@ char *kt_buffer_take(struct kt_buffer *buffer)
 
 	*buffer = (struct kt_buffer)KT_BUFFER_INIT;
 	return data;
+}
+
+char *kt_shell_word(const char *text)
+{
+	static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+				    "0123456789_@%+=:,./-";
+	struct kt_buffer word = KT_BUFFER_INIT;
+
+	if (text[0] != '\0' && text[strspn(text, plain)] == '\0')
+		return kt_strdup(text);
+	kt_buffer_putc(&word, '\'');
+	for (const char *at = text; *at != '\0'; at++)
+		if (*at == '\'')
+			kt_buffer_puts(&word, "'\\''");
+		else
+			kt_buffer_putc(&word, *at);
+	kt_buffer_putc(&word, '\'');
+	return kt_buffer_take(&word);
 }

@@ -43,5 +43,7 @@ void *kt_realloc_array(void *old, size_t count, size_t size); /* overflow aborts
 char *kt_strdup(const char *text);	       /* NULL gives NULL */
 char *kt_strndup(const char *text, size_t len);
 char *kt_format(const char *format, ...) KT_PRINTF(1, 2); /* gives */
+/* A text as one word of a shell: as it is, or in single quotes. Gives. */
+char *kt_shell_word(const char *text);
 
 #endif

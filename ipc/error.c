@@ -3,9 +3,12 @@
  */
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <kitty/error.h>
+
+#include "ipc/buffer.h"
 
 struct row {
 	const char *text;
@@ -16,9 +19,9 @@ struct row {
 };
 
 static const struct row rows[KT_E_COUNT] = {
-	[KT_E_OK] = { "OK", KT_EXIT_OK, KT_RETRY_NEVER, "no error", "" },
-#define KT_ERROR(name, text, exit_status, retry, summary, next_step)                               \
-	[KT_E_##name] = { text, exit_status, KT_RETRY_##retry, summary, next_step },
+	[KT_E_OK] = {"OK", KT_EXIT_OK, KT_RETRY_NEVER, "no error", ""},
+#define KT_ERROR(name, text, exit_status, retry, summary, next_step) \
+	[KT_E_##name] = {text, exit_status, KT_RETRY_##retry, summary, next_step},
 #include <kitty/errors.def>
 #undef KT_ERROR
 };
@@ -65,6 +68,20 @@ void kt_error_next(struct kt_error *err, const char *format, ...)
 	va_start(args, format);
 	(void)vsnprintf(err->next_step, sizeof err->next_step, format, args);
 	va_end(args);
+}
+
+void kt_error_next_git(struct kt_error *err, const char *folder, const char *format, ...)
+{
+	char *word = kt_shell_word(folder);
+	size_t used = 0;
+	va_list args;
+
+	(void)snprintf(err->next_step, sizeof err->next_step, "git -C %s ", word);
+	used = strlen(err->next_step);
+	va_start(args, format);
+	(void)vsnprintf(err->next_step + used, sizeof err->next_step - used, format, args);
+	va_end(args);
+	free(word);
 }
 
 const char *kt_error_text(enum kt_code code)

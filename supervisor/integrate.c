@@ -165,7 +165,7 @@ static void add_advice(const struct kt_mission *mission, const struct kt_integra
 	struct kt_json *conflict, struct kt_error *err)
 {
 	struct kt_json *steps = kt_json_new_array();
-	char *worktree = NULL, *line = NULL;
+	char *worktree = NULL, *word = NULL, *line = NULL;
 
 	if (wish->lane_id == NULL) {
 		kt_error_next(err, "kitty merge --mission %s --interactive", mission->slug);
@@ -174,17 +174,19 @@ static void add_advice(const struct kt_mission *mission, const struct kt_integra
 		return;
 	}
 	worktree = kt_mission_lane_worktree(mission, wish->lane_id);
-	kt_error_next(err,
-		"git -C %s merge %s; resolve, commit, and have it approved again; or: kitty merge "
+	kt_error_next_git(err, worktree,
+		"merge %s; resolve, commit, and have it approved again; or: kitty merge "
 		"--interactive",
-		worktree, mission->coordination_branch);
-	line = kt_format("git -C %s merge %s", worktree, mission->coordination_branch);
+		mission->coordination_branch);
+	word = kt_shell_word(worktree);
+	line = kt_format("git -C %s merge %s", word, mission->coordination_branch);
 	kt_json_append(steps, kt_json_new_string(line));
 	free(line);
-	line = kt_format("git -C %s commit", worktree);
+	line = kt_format("git -C %s commit", word);
 	kt_json_append(steps, kt_json_new_string(line));
 	kt_json_set(conflict, "resolve", steps);
 	free(line);
+	free(word);
 	free(worktree);
 }
 
@@ -221,7 +223,7 @@ static enum kt_code check_worktree(const struct kt_git_place *place,
 			continue;
 		code = kt_error_set(err, KT_E_MERGE_CHECKOUT_BLOCKED,
 			"%.200s has local changes in %s", path, mission->coord_worktree);
-		kt_error_next(err, "git -C %s status", mission->coord_worktree);
+		kt_error_next_git(err, mission->coord_worktree, "status");
 	}
 	kt_buffer_release(&paths);
 	kt_buffer_release(&local);

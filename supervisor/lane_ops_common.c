@@ -60,7 +60,7 @@ static enum kt_code refuse_head(
 		"%s is on %s at %s, not on %s; commits there and not in the lane: %s",
 		place->worktree, head, sha != NULL ? sha : "no commit", place->branch,
 		count != NULL && exit_code == 0 ? count : "unknown");
-	kt_error_next(err, "git -C %s switch %s", place->worktree, place->branch);
+	kt_error_next_git(err, place->worktree, "switch %s", place->branch);
 	free(sha);
 	free(count);
 	return KT_E_LANE_HEAD_MISMATCH;

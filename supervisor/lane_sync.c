@@ -100,7 +100,7 @@ static enum kt_code check_clean(const struct sync *sync, struct kt_error *err)
 	if (code == KT_E_OK && paths.len > 0) {
 		code = kt_error_set(err, KT_E_MERGE_CHECKOUT_BLOCKED,
 			"%.200s is not committed in %s", paths.data, sync->lane.worktree);
-		kt_error_next(err, "git -C %s status", sync->lane.worktree);
+		kt_error_next_git(err, sync->lane.worktree, "status");
 	}
 	kt_buffer_release(&paths);
 	return code;
@@ -129,7 +129,7 @@ static void tell_conflict(struct sync *sync, const struct kt_merge_result *merge
 	(void)kt_error_set(err, KT_E_MERGE_CONFLICT, "%.300s (%s at %.12s, %s at %.12s)",
 		told.detail, sync->last_name, kt_oid_format(&sync->last_commit).text, part->name,
 		kt_oid_format(&part->commit).text);
-	kt_error_next(err, "git -C %s merge %.12s; resolve, commit%s", place,
+	kt_error_next_git(err, place, "merge %.12s; resolve, commit%s",
 		part->is_coordination ? kt_oid_format(&part->commit).text
 				      : kt_oid_format(&sync->last_commit).text,
 		part->is_coordination ? "" : ", and have it approved again");

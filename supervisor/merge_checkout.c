@@ -127,7 +127,7 @@ static enum kt_code look(
 		if (is_tracked_change(local_kind(&local, path))) {
 			code = kt_error_set(err, KT_E_MERGE_CHECKOUT_BLOCKED,
 				"%.200s has local changes in %s", path, run->checkout);
-			kt_error_next(err, "git -C %s status", run->checkout);
+			kt_error_next_git(err, run->checkout, "status");
 		} else if (letter == 'A') {
 			code = check_untracked(run, path, drafts, err);
 		}
@@ -235,7 +235,7 @@ static enum kt_code fast_forward(const struct kt_merge_run *run, struct kt_error
 		code = kt_error_set(err, KT_E_MERGE_CHECKOUT_BLOCKED,
 			"git would not fast-forward %s: %.300s", run->checkout,
 			kt_buffer_text(&errors));
-		kt_error_next(err, "git -C %s status", run->checkout);
+		kt_error_next_git(err, run->checkout, "status");
 	}
 	kt_buffer_release(&errors);
 	return code;

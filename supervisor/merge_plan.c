@@ -86,7 +86,7 @@ static enum kt_code check_coordination(const struct kt_merge_run *run, struct kt
 			continue;
 		code = kt_error_set(err, KT_E_MERGE_CHECKOUT_BLOCKED,
 			"%.200s is not committed in %s", path, mission->coord_worktree);
-		kt_error_next(err, "git -C %s status", mission->coord_worktree);
+		kt_error_next_git(err, mission->coord_worktree, "status");
 	}
 	kt_worktree_facts_release(&facts);
 	kt_buffer_release(&paths);

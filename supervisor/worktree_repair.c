@@ -173,7 +173,7 @@ static enum kt_code step_switch(
 	if (code == KT_E_OK)
 		kt_repair_did(repair, "switched its worktree back to %s", row->place.branch);
 	else if (err->code == KT_E_GIT_FAILED)
-		kt_error_next(err, "git -C %s switch %s", row->place.worktree, row->place.branch);
+		kt_error_next_git(err, row->place.worktree, "switch %s", row->place.branch);
 	free(head);
 	free(ref);
 	return code;
@@ -316,8 +316,8 @@ static enum kt_code step_leave(
 	(void)repair;
 	(void)kt_error_set(err, KT_E_LANE_BUSY, "a %s is under way in %s", row->place.facts.state,
 		row->place.worktree);
-	kt_error_next(err, "git -C %s %s", row->place.worktree,
-		kt_lane_abort_command(row->place.facts.state));
+	kt_error_next_git(
+		err, row->place.worktree, "%s", kt_lane_abort_command(row->place.facts.state));
 	return KT_E_LANE_BUSY;
 }
 

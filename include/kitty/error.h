@@ -59,6 +59,9 @@ enum kt_code kt_error_sys(struct kt_error *err, enum kt_code code, int sys_errno
 
 /* Replaces the table's next step by one with the mission's or file's own names in it. */
 void kt_error_next(struct kt_error *err, const char *format, ...) KT_PRINTF(2, 3);
+/* The same for a git command in a folder, which is quoted where a shell needs it. */
+void kt_error_next_git(struct kt_error *err, const char *folder, const char *format, ...)
+	KT_PRINTF(3, 4);
 
 const char *kt_error_text(enum kt_code code);    /* "BOOKKEEPING_LOCK_TIMEOUT" */
 const char *kt_error_summary(enum kt_code code); /* one sentence, no final stop */

@@ -381,7 +381,7 @@ static enum kt_code refuse_loss(const char *path, struct kt_error *err)
 
 	if (code == KT_E_OK && out.len > 3) {
 		code = kt_error_set(err, KT_E_GIT_FAILED, "%s holds work: %s", path, out.data + 3);
-		kt_error_next(err, "git -C %s status --ignored", path);
+		kt_error_next_git(err, path, "status --ignored");
 	}
 	kt_buffer_release(&out);
 	return code;
