@@ -33,6 +33,18 @@ enum kt_code kt_writer_plan(struct kt_writer *writer, struct kt_error *err)
 	return kt_plan_load(writer->store, options->mission, &writer->tip, &writer->plan, err);
 }
 
+bool kt_writer_lane_tip(struct kt_writer *writer, const char *lane_id, struct kt_oid *tip)
+{
+	char *branch = kt_mission_lane_branch(writer->options.mission, lane_id);
+	char *ref = kt_format("refs/heads/%s", branch);
+	struct kt_error ignored = KT_ERROR_INIT;
+	bool found = kt_store_ref_read(writer->store, ref, tip, &ignored) == KT_E_OK;
+
+	free(branch);
+	free(ref);
+	return found;
+}
+
 /* The lane that a request is about; NULL: none, or one that the plan does not know. Borrows. */
 static const char *lane_of(const struct kt_writer *writer, const struct pending *pending)
 {

@@ -53,8 +53,6 @@ static bool work_commit(
 	const struct kt_lane_plan *lane = NULL;
 	struct kt_wp_state wp = {0};
 	struct kt_error ignored = KT_ERROR_INIT;
-	char *branch = NULL, *ref = NULL;
-	bool found = false;
 
 	if (!kt_reducer_wp(writer->state, wp_id, &wp) ||
 		kt_writer_plan(writer, &ignored) != KT_E_OK)
@@ -63,14 +61,7 @@ static bool work_commit(
 	*is_planning = lane != NULL && strcmp(lane->id, "lane-planning") == 0;
 	if (lane == NULL || *is_planning)
 		return false;
-	if (approved_commit(writer, &wp, out))
-		return true;
-	branch = kt_mission_lane_branch(writer->options.mission, lane->id);
-	ref = kt_format("refs/heads/%s", branch);
-	found = kt_store_ref_read(writer->store, ref, out, &ignored) == KT_E_OK;
-	free(branch);
-	free(ref);
-	return found;
+	return approved_commit(writer, &wp, out) || kt_writer_lane_tip(writer, lane->id, out);
 }
 
 enum kt_code kt_check_contained(struct kt_writer *writer, const char *wp_id, struct kt_error *err)

@@ -35,21 +35,14 @@ static bool find_tip(
 {
 	const struct kt_lane_plan *lane = NULL;
 	struct kt_error ignored = KT_ERROR_INIT;
-	char *branch = NULL, *ref = NULL;
-	bool found = false;
 
 	if (kt_writer_plan(writer, &ignored) != KT_E_OK)
 		return false;
 	lane = kt_lanes_of_wp(writer->plan->lanes, wp_id);
 	if (lane == NULL || strcmp(lane->id, PLANNING_LANE) == 0)
 		return false;
-	branch = kt_mission_lane_branch(writer->options.mission, lane->id);
-	ref = kt_format("refs/heads/%s", branch);
-	found = kt_store_ref_read(writer->store, ref, tip, &ignored) == KT_E_OK;
 	*lane_id = lane->id;
-	free(branch);
-	free(ref);
-	return found;
+	return kt_writer_lane_tip(writer, lane->id, tip);
 }
 
 static struct pending *next_to_judge(

@@ -4,13 +4,6 @@
 . "$KITTY_SOURCE/tests/support/doctor.sh"
 . "$KITTY_SOURCE/tests/support/topology.sh"
 
-outer_tmp=${TMPDIR:-/tmp}
-close_box() {
-	cd / || exit 2
-	rm -rf "$BOX"
-	export TMPDIR="$outer_tmp"
-}
-
 for kind in single_branch lanes legacy; do
 	sandbox
 	old_mission $kind 099-name 'WP01:src/a/**' 'WP02:src/b/**'

@@ -3,13 +3,6 @@
 . "${KITTY_SOURCE:?}/tests/support/lib.sh"
 . "$KITTY_SOURCE/tests/support/topology.sh"
 
-outer_tmp=${TMPDIR:-/tmp}
-close_box() {
-	cd / || exit 2
-	rm -rf "$BOX"
-	export TMPDIR="$outer_tmp"
-}
-
 lane() { echo "$REPO/.worktrees/099-name-lane-$1"; }
 
 work() { # LANE WP FILE TEXT

@@ -7,13 +7,6 @@ open_box() { # KIND
 	sandbox
 	old_mission "$1" 099-name 'WP01:src/a/**' 'WP02:src/b/**'
 }
-outer_tmp=${TMPDIR:-/tmp}
-close_box() {
-	cd / || exit 2
-	rm -rf "$BOX"
-	export TMPDIR="$outer_tmp"
-}
-
 log_is_committed() { # WORKTREE
 	git -C "$1" diff --quiet HEAD -- "kitty-specs/$MISSION" || fail "the status files of $1 differ from HEAD"
 	git -C "$1" diff --cached --quiet || fail "something is staged in $1"

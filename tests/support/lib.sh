@@ -112,6 +112,20 @@ wp_write() {
 	} >"$1"
 }
 
+# wps_write FOLDER WP...: a file for each, WP as for make_mission
+wps_write() {
+	wps_folder=$1
+	shift
+	for spec; do
+		id=${spec%%:*}
+		rest=${spec#*:}
+		glob=${rest%%:*}
+		deps=
+		[ "$rest" = "$glob" ] || deps=${rest#*:}
+		wp_write "$wps_folder/$id-part.md" "$id" "$glob" "$deps" "${SUBTASKS:-}"
+	done
+}
+
 # The drafts of a mission, not finalised yet.
 draft_mission() {
 	slug=$1
@@ -125,14 +139,7 @@ draft_mission() {
 	LOG=$COORD/kitty-specs/$MISSION/status.events.jsonl
 	export MISSION MISSION_ID BRANCH DRAFTS COORD LOG
 	mkdir -p "$DRAFTS/tasks"
-	for spec; do
-		id=${spec%%:*}
-		rest=${spec#*:}
-		glob=${rest%%:*}
-		deps=
-		[ "$rest" = "$glob" ] || deps=${rest#*:}
-		wp_write "$DRAFTS/tasks/$id-part.md" "$id" "$glob" "$deps" "${SUBTASKS:-}"
-	done
+	wps_write "$DRAFTS/tasks" "$@"
 }
 
 make_mission() {

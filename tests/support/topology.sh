@@ -6,6 +6,14 @@
 #                               branch "feature", which stays checked out; legacy: lanes in flight from before, the
 #                               plan committed on main, which is checked out
 #   sets MISSION, DRAFTS, LOG (where the primary checkout has it)
+#   close_box                   ends a sandbox, so that the next one can be opened
+
+outer_tmp=${TMPDIR:-/tmp}
+close_box() {
+	cd / || exit 2
+	rm -rf "$BOX"
+	export TMPDIR="$outer_tmp"
+}
 
 meta_by_hand() { # FILE SLUG TOPOLOGY
 	cat >"$1" <<-META
@@ -31,14 +39,7 @@ hand_drafts() { # SLUG TOPOLOGY WP...
 	mkdir -p "$DRAFTS/tasks"
 	meta_by_hand "$DRAFTS/meta.json" "$MISSION" "$hand_topology"
 	echo "# Spec" >"$DRAFTS/spec.md"
-	for spec; do
-		id=${spec%%:*}
-		rest=${spec#*:}
-		glob=${rest%%:*}
-		deps=
-		[ "$rest" = "$glob" ] || deps=${rest#*:}
-		wp_write "$DRAFTS/tasks/$id-part.md" "$id" "$glob" "$deps" "${SUBTASKS:-}"
-	done
+	wps_write "$DRAFTS/tasks" "$@"
 	git -C "$REPO" add kitty-specs
 	git -C "$REPO" commit -q -m "Plan $MISSION"
 }
