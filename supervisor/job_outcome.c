@@ -325,6 +325,9 @@ void kt_job_ended(struct kt_lane_run *run, struct kt_json *body)
 		kt_json_free(body);
 		return;
 	}
+	/* A lane that drains keeps its time limit. */
+	if (run->lane.state == KT_LANE_RUNNING)
+		kt_lane_run_disarm(run);
 	kt_json_free(run->job.ended);
 	run->job.ended = body;
 	kt_job_describe_end(run, &how);

@@ -4,6 +4,8 @@
  */
 #include <stdlib.h>
 
+#include <kitty/limits.h>
+
 #include "ipc/buffer.h"
 #include "ipc/clock.h"
 #include "ipc/log.h"
@@ -151,8 +153,21 @@ void kt_job_agent_start(struct kt_lane_run *run)
 			kt_error_text(err.code));
 		kt_job_fail(run, reason);
 		free(reason);
+	} else {
+		kt_lane_run_arm(run, KT_RUN_TIMEOUT_MS);
 	}
 	kt_json_free(body);
+}
+
+/* The worker watches the agent's time limit; this is for a worker that has stopped watching. */
+static void watch_agent(struct kt_lane_run *run)
+{
+	const struct kt_agent *agent = kt_job_agent(run);
+
+	if (agent != NULL && agent->timeout_s > 0 && run->lane.state == KT_LANE_RUNNING)
+		kt_lane_run_arm(run, (int64_t)agent->timeout_s * 1000 +
+					     run->supervisor->launch->config->agent_grace_ms +
+					     KT_RUN_TIMEOUT_MS);
 }
 
 void kt_job_run_answer(struct kt_lane_run *run, const struct kt_frame *frame)
@@ -163,6 +178,8 @@ void kt_job_run_answer(struct kt_lane_run *run, const struct kt_frame *frame)
 
 	if (run->job.phase != KT_JOB_START || frame->request_id != run->job.run_id)
 		return;
+	if (run->lane.state == KT_LANE_RUNNING)
+		kt_lane_run_disarm(run);
 	if (kt_message_error_decode(frame->body, &err)) {
 		if (kt_job_is_called_off(run))
 			return;
@@ -176,6 +193,7 @@ void kt_job_run_answer(struct kt_lane_run *run, const struct kt_frame *frame)
 	run->job.agent_pid = (pid_t)pid;
 	run->job.phase = KT_JOB_AGENT;
 	run->job.started_us = kt_clock_wall_us();
+	watch_agent(run);
 	kt_log(KT_LOG_INFO, "%s: agent %s %s %s, pid %lld, attempt %ld", run->id, run->job.actor,
 		run->job.is_review ? "reviews" : "runs", run->job.wp_id, (long long)pid,
 		run->job.attempt);

@@ -30,6 +30,11 @@ void kt_lane_run_arm(struct kt_lane_run *run, int64_t delay_ms)
 	(void)event_add(run->timer, &wait);
 }
 
+void kt_lane_run_disarm(struct kt_lane_run *run)
+{
+	(void)event_del(run->timer);
+}
+
 /* ---- actions ---- */
 
 static void do_nothing(struct kt_lane_run *run)
@@ -258,6 +263,9 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	run->supervisor->wants_schedule = true;
+	if (run->lane.state == KT_LANE_RUNNING)
+		kt_supervisor_say(
+			run->supervisor, run, "the worker does not answer any more: it is killed");
 	if (run->lane.state == KT_LANE_DEAD)
 		do_sweep(run);
 	else if (run->lane.state != KT_LANE_STOPPED)

@@ -240,6 +240,7 @@ KT_MUST_CHECK enum kt_code kt_lane_worker_start(struct kt_lane_run *run, struct 
 /* Kills what carries the marker and belongs to the lane. */
 size_t kt_lane_sweep(const char *marker, const char *lane_id);
 void kt_lane_run_arm(struct kt_lane_run *run, int64_t delay_ms);
+void kt_lane_run_disarm(struct kt_lane_run *run);
 struct kt_json *kt_lane_run_json(const struct kt_lane_run *run); /* for PS; gives */
 
 /* ---- job.c, job_run.c, job_outcome.c ---- */

@@ -17,6 +17,7 @@
 #define KT_GIT_TIMEOUT_MS 120000	/* one git child */
 #define KT_AGENT_GRACE_MS 5000		/* TERM to KILL */
 #define KT_HELLO_TIMEOUT_MS 5000	/* connection to HELLO */
+#define KT_RUN_TIMEOUT_MS 30000		/* RUN to its answer, and an agent's own time limit to its end: then the worker is stuck */
 #define KT_QUEUE_BYTES_MAX (4U << 20)	/* bytes queued for one connection */
 #define KT_QUEUE_AGE_MS 30000		/* queued bytes of which the peer reads none: the connection is closed */
 

@@ -36,7 +36,9 @@ enum kt_lane_input {
 	KT_LANE_IN_RUN,            /* a work package begins */
 	KT_LANE_IN_IDLE,           /* it is through */
 	KT_LANE_IN_STOP,           /* no more work here */
-	KT_LANE_IN_TIMER, /* HELLO is late, draining takes too long, or the back-off is over */
+	/* HELLO, the answer to RUN or the agent's end is late, draining takes too long, or the
+	 * back-off is over. */
+	KT_LANE_IN_TIMER,
 	KT_LANE_IN_GONE,  /* the worker ended */
 	KT_LANE_IN_SWEPT, /* nothing that it started is left */
 	/* What SWEPT becomes; not for callers. */

@@ -119,6 +119,21 @@ static void fold_claim(struct base *base, const struct kt_event *event)
 	base->claim_metadata = kt_json_is(metadata, KT_JSON_OBJECT) ? kt_json_copy(metadata) : NULL;
 }
 
+/* A launch takes up blocked work without a claim: its row names the worker that holds it all the
+ * same. The snapshot has no word for that. */
+static void fold_taking_up(struct base *base, const struct kt_event *event)
+{
+	const struct kt_json *metadata = kt_json_get(event->row, "policy_metadata");
+	int64_t pid = 0;
+
+	if (!kt_json_get_int(metadata, "shell_pid", &pid))
+		return;
+	if (base->claim_actor == NULL)
+		replace_text(&base->claim_actor, event->actor);
+	kt_json_free(base->claim_metadata);
+	base->claim_metadata = kt_json_copy(metadata);
+}
+
 /* Only the four known members are kept, the path only when it is set. */
 static struct kt_json *normalise_review_result(const struct kt_json *result)
 {
@@ -160,6 +175,8 @@ static void fold_transition(struct base *base, const struct kt_event *event)
 	replace_text(&base->reason, kt_json_get_string(event->row, "reason"));
 	if (event->from == KT_STATUS_PLANNED && event->to == KT_STATUS_CLAIMED)
 		fold_claim(base, event);
+	else if (event->to == KT_STATUS_IN_PROGRESS && event->from != KT_STATUS_IN_REVIEW)
+		fold_taking_up(base, event);
 	fold_review_result(base, event);
 }
 

@@ -129,6 +129,22 @@ static void a_lane_in_back_off_stops_at_once(void **state)
 	assert_int_equal(lane.state, KT_LANE_STOPPED);
 }
 
+static void a_worker_that_falls_silent_at_work_is_killed_and_replaced(void **state)
+{
+	struct kt_lane lane;
+
+	(void)state;
+	kt_lane_init(&lane);
+	(void)kt_lane_input(&lane, KT_LANE_IN_START, 0);
+	(void)kt_lane_input(&lane, KT_LANE_IN_PREPARED, 0);
+	(void)kt_lane_input(&lane, KT_LANE_IN_HELLO, 0);
+	(void)kt_lane_input(&lane, KT_LANE_IN_RUN, 0);
+	assert_int_equal(kt_lane_input(&lane, KT_LANE_IN_TIMER, 30000), KT_LANE_DO_KILL);
+	assert_int_equal(lane.state, KT_LANE_DRAINING);
+	assert_int_equal(die(&lane, 30001), KT_LANE_DO_WAIT);
+	assert_int_equal(lane.state, KT_LANE_BACKOFF);
+}
+
 static void a_worker_by_hand_is_never_replaced(void **state)
 {
 	struct kt_lane lane;
@@ -169,6 +185,7 @@ int main(void)
 		cmocka_unit_test(deaths_that_are_a_minute_apart_never_give_up),
 		cmocka_unit_test(a_lane_that_was_asked_to_stop_is_not_started_again),
 		cmocka_unit_test(a_lane_in_back_off_stops_at_once),
+		cmocka_unit_test(a_worker_that_falls_silent_at_work_is_killed_and_replaced),
 		cmocka_unit_test(a_worker_by_hand_is_never_replaced),
 		cmocka_unit_test(every_state_takes_every_input),
 	};

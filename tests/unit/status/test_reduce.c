@@ -287,6 +287,56 @@ static void any_kind_of_row_is_found_by_its_id(void **unused)
 	kt_reducer_free(reducer);
 }
 
+/* Blocked before it was ever claimed, tried again by a launch, sent back by a review: it is still
+ * that launch's, and no person's. */
+static void work_that_a_launch_takes_up_without_a_claim_is_held_by_its_worker(void **unused)
+{
+	static const struct {
+		enum kt_status from, to;
+		const char *actor;
+		bool names_worker;
+	} rows[] = {{KT_STATUS_GENESIS, KT_STATUS_PLANNED, "finalize-tasks", false},
+		{KT_STATUS_PLANNED, KT_STATUS_BLOCKED, "kitty", false},
+		{KT_STATUS_BLOCKED, KT_STATUS_IN_PROGRESS, "claude", true},
+		{KT_STATUS_IN_PROGRESS, KT_STATUS_FOR_REVIEW, "claude", false},
+		{KT_STATUS_FOR_REVIEW, KT_STATUS_IN_REVIEW, "reviewer", false},
+		{KT_STATUS_IN_REVIEW, KT_STATUS_IN_PROGRESS, "reviewer", false}};
+	struct kt_reducer *reducer = kt_reducer_new();
+	struct kt_json *metadata = kt_json_new_object();
+	struct kt_buffer log = KT_BUFFER_INIT;
+	struct kt_error err = KT_ERROR_INIT;
+	struct kt_wp_state state = {0};
+	unsigned char random[10] = {0};
+	int64_t pid = 0;
+
+	(void)unused;
+	kt_json_set_int(metadata, "shell_pid", 4711);
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		char id[27], at[33];
+		struct kt_move_row fields = {.event_id = id,
+			.mission_slug = "m",
+			.wp_id = "WP01",
+			.at = at,
+			.from = rows[i].from,
+			.to = rows[i].to,
+			.actor = rows[i].actor,
+			.policy_metadata = rows[i].names_worker ? metadata : NULL,
+			.execution_mode = "worktree"};
+
+		kt_ulid_format(i + 1, random, id);
+		kt_time_format((int64_t)(i + 1) * 1000000, at);
+		kt_move_row_encode(&fields, &log);
+	}
+	assert_int_equal(kt_reducer_feed(reducer, log.data, log.len, &err), KT_E_OK);
+	assert_true(kt_reducer_wp(reducer, "WP01", &state));
+	assert_string_equal(state.claim_actor, "claude");
+	assert_true(kt_json_get_int(state.claim_metadata, "shell_pid", &pid));
+	assert_int_equal(pid, 4711);
+	kt_buffer_release(&log);
+	kt_json_free(metadata);
+	kt_reducer_free(reducer);
+}
+
 /* One row more costs the same at row 10 and at row 100,000: counted in rows re-read, not in time.
  */
 static void a_log_of_100000_rows_is_fed_row_by_row(void **unused)
@@ -331,6 +381,7 @@ int main(void)
 		cmocka_unit_test(carriage_returns_and_a_missing_last_newline_are_tolerated),
 		cmocka_unit_test(a_row_of_one_mebibyte_is_read),
 		cmocka_unit_test(any_kind_of_row_is_found_by_its_id),
+		cmocka_unit_test(work_that_a_launch_takes_up_without_a_claim_is_held_by_its_worker),
 		cmocka_unit_test(a_log_of_100000_rows_is_fed_row_by_row),
 	};
 
