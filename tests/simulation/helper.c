@@ -129,6 +129,15 @@ static struct kt_json *do_integrate(const struct helper *helper)
 	return facts;
 }
 
+static struct kt_json *do_gate(const struct helper *helper)
+{
+	struct kt_json *facts = kt_json_new_object();
+
+	(void)helper;
+	kt_json_set(facts, "warnings", kt_json_new_array());
+	return facts;
+}
+
 static struct kt_json *do_coordination(const struct helper *helper)
 {
 	(void)helper;
@@ -144,7 +153,9 @@ static const struct {
 	{"lane-review", do_inspect},
 	{"lane-sync", do_sync},
 	{"lane-commit", do_commit},
+	{"lane-gate", do_gate},
 	{"integrate", do_integrate},
+	{"coordination-sync", do_sync},
 	{"coordination", do_coordination},
 };
 
