@@ -13,6 +13,7 @@
 #include "ipc/buffer.h"
 #include "ipc/file.h"
 #include "supervisor/git/environment.h"
+#include "supervisor/git/index.h"
 #include "supervisor/git/store.h"
 #include "supervisor/lane_ops.h"
 
@@ -54,13 +55,20 @@ static enum kt_code changes_list(const struct kt_repository *repo, const char *f
 	return kt_git_run(&call, err);
 }
 
-static enum kt_code tree_read(
-	const char *worktree, const char *from, const char *to, struct kt_error *err)
+/* What was cleared although the index had it from the tip already: two trees do not bring it back.
+ */
+static enum kt_code files_restore(
+	const char *worktree, const struct kt_buffer *paths, struct kt_error *err)
 {
-	const char *const args[] = {"read-tree", "-m", "-u", from, to, NULL};
-	struct kt_git_call call = {.cwd = worktree, .args = args};
+	static const char *const args[] = {"checkout-index", "-q", "-u", "-z", "--stdin", NULL};
+	int ignored = 0; /* paths that the tip does not have any more */
+	struct kt_git_call call = {.cwd = worktree,
+		.args = args,
+		.input = paths->data,
+		.input_len = paths->len,
+		.exit_code = &ignored};
 
-	return kt_git_run(&call, err);
+	return paths->len == 0 ? KT_E_OK : kt_git_run(&call, err);
 }
 
 enum kt_code kt_coordination_sync(const struct kt_repository *repo,
@@ -68,7 +76,7 @@ enum kt_code kt_coordination_sync(const struct kt_repository *repo,
 {
 	struct kt_store *store = NULL;
 	struct kt_buffer paths = KT_BUFFER_INIT;
-	struct kt_oid tip = {{0}};
+	struct kt_oid tip = {{0}}, from = {{0}};
 	struct kt_oid_text to = {{0}};
 	enum kt_code code = kt_store_open(repo, &store, err);
 
@@ -79,8 +87,13 @@ enum kt_code kt_coordination_sync(const struct kt_repository *repo,
 		code = changes_list(repo, since, to.text, &paths, err);
 	for (size_t at = 0; code == KT_E_OK && at < paths.len; at += strlen(paths.data + at) + 1)
 		code = path_clear(store, mission->coord_worktree, &tip, paths.data + at, err);
+	if (code == KT_E_OK && !kt_oid_parse(since, &from))
+		code = kt_error_set(err, KT_E_INVALID_ARGUMENT, "--since %s", since);
+	/* This one compares contents: a worktree that was copied here has other stat data. */
 	if (code == KT_E_OK)
-		code = tree_read(mission->coord_worktree, since, to.text, err);
+		code = kt_worktree_sync(mission->coord_worktree, &from, &tip, err);
+	if (code == KT_E_OK)
+		code = files_restore(mission->coord_worktree, &paths, err);
 	kt_buffer_release(&paths);
 	kt_store_close(store);
 	return code;

@@ -40,6 +40,20 @@ int kt_git_file_read(const char *path, struct kt_buffer *out)
 	return result;
 }
 
+char *kt_git_file_path(const char *path)
+{
+	struct kt_buffer text = KT_BUFFER_INIT;
+	char *whole = NULL;
+
+	if (kt_git_file_read(path, &text) == 0) {
+		while (text.len > 0 && strchr("\r\n", text.data[text.len - 1]) != NULL)
+			text.len--;
+		whole = kt_strndup(kt_buffer_text(&text), text.len);
+	}
+	kt_buffer_release(&text);
+	return whole;
+}
+
 char *kt_git_file_line(const char *path)
 {
 	struct kt_buffer text = KT_BUFFER_INIT;

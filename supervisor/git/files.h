@@ -12,6 +12,9 @@ struct kt_buffer;
 int kt_git_file_read(const char *path, struct kt_buffer *out);
 /* The first line of a file without its line end; gives; NULL when it cannot be read. */
 char *kt_git_file_line(const char *path);
+/* The same of a file that holds a path, in which there may be line ends: all but those at its end.
+ */
+char *kt_git_file_path(const char *path);
 bool kt_git_is_folder(const char *path);
 bool kt_git_is_there(const char *path); /* of any kind, dangling links too */
 /* Absolute path of `path`, taken relative to `folder` when it is not absolute, links resolved where

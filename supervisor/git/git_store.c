@@ -21,6 +21,7 @@
 #include "supervisor/git/pack.h"
 #include "supervisor/git/refs.h"
 #include "supervisor/git/sha1.h"
+#include "supervisor/git/shallow.h"
 
 #define RECENT_BYTES_MAX (1U << 20) /* trees and commits kept for the next batch */
 
@@ -152,9 +153,13 @@ static enum kt_code is_ancestor(struct kt_store *store, const struct kt_oid *anc
 	struct git_store *self = self_of(store);
 	git_oid above, below;
 	enum kt_code code = open_odb(self, err);
+	bool is_shallow = false;
 	int result;
 
-	if (code != KT_E_OK)
+	if (code == KT_E_OK)
+		code = kt_shallow_is_ancestor(
+			self->odb, self->common_dir, ancestor, descendant, &is_shallow, out, err);
+	if (code != KT_E_OK || is_shallow)
 		return code;
 	if (self->graph == NULL && git_repository_wrap_odb(&self->graph, self->odb) < 0)
 		return kt_libgit2_failure(err, self->objects);

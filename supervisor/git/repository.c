@@ -40,7 +40,7 @@ char *kt_worktree_git_dir(const char *worktree)
 		if (is_git_dir(entry))
 			found = kt_git_path_resolve("/", entry);
 	} else {
-		line = kt_git_file_line(entry);
+		line = kt_git_file_path(entry);
 		if (line != NULL && strncmp(line, "gitdir: ", 8) == 0)
 			found = kt_git_path_resolve(worktree, line + 8);
 		if (found != NULL && !has_entry(found, "HEAD")) {
@@ -56,7 +56,7 @@ char *kt_worktree_git_dir(const char *worktree)
 static char *common_dir_of(const char *git_dir)
 {
 	char *file = kt_format("%s/commondir", git_dir);
-	char *line = kt_git_file_line(file);
+	char *line = kt_git_file_path(file);
 	char *common = line == NULL ? kt_strdup(git_dir) : kt_git_path_resolve(git_dir, line);
 
 	free(line);

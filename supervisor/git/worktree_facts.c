@@ -16,7 +16,7 @@
 static char *registered_path(const char *git_dir)
 {
 	char *file = kt_format("%s/gitdir", git_dir);
-	char *entry = kt_git_file_line(file);
+	char *entry = kt_git_file_path(file);
 	char *place = NULL, *path = NULL;
 
 	if (entry != NULL) {
