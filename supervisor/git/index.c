@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -220,6 +221,25 @@ enum kt_code kt_index_update_by_git(const char *worktree, const struct kt_index_
 	if (code == KT_E_OK && len > 0)
 		code = update(&target, update_with_git, err);
 	target_release(&target);
+	return code;
+}
+
+enum kt_code kt_index_rebuild(const char *worktree, struct kt_error *err)
+{
+	static const char *const args[] = {"read-tree", "HEAD", NULL};
+	struct kt_git_call call = {.cwd = worktree, .args = args};
+	char *git_dir = kt_worktree_git_dir(worktree);
+	char *index = kt_format("%s/index", git_dir == NULL ? worktree : git_dir);
+	char *damaged = kt_format("%s.damaged", index);
+	enum kt_code code = KT_E_OK;
+
+	if (rename(index, damaged) != 0)
+		code = kt_error_sys(err, KT_E_IO, errno, "%s", index);
+	if (code == KT_E_OK)
+		code = kt_git_run(&call, err);
+	free(damaged);
+	free(index);
+	free(git_dir);
 	return code;
 }
 

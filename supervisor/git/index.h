@@ -26,6 +26,13 @@ KT_MUST_CHECK enum kt_code kt_index_update_by_git(const char *worktree,
 KT_MUST_CHECK enum kt_code kt_index_matches(struct kt_store *store, const char *worktree,
 	const struct kt_index_entry *entries, size_t len, bool *out, struct kt_error *err);
 
+/*
+ * Makes an index anew from HEAD that nobody can read any more (zeros or half of it, after a power
+ * loss: git does not sync it before its rename). What was there is kept beside it as index.damaged.
+ * For kitty's own worktree only. Blocks on a git child.
+ */
+KT_MUST_CHECK enum kt_code kt_index_rebuild(const char *worktree, struct kt_error *err);
+
 /* Two-tree read: index and files of the worktree from commit `from` to commit `to` (git read-tree
  * -m -u). Local changes in other files stay; a collision is KT_E_GIT_FAILED and changes nothing.
  * Blocks on a git child. */

@@ -143,6 +143,20 @@ static enum log_case classify(const struct kt_buffer *file, const struct kt_buff
 	return file->len < blob->len ? LOG_IS_SHORT : LOG_EQUAL;
 }
 
+/* Synced: the next row is written over that place, and a power loss may drop the row and the cut
+ * alike; old bytes in the middle of committed rows would then look like an edit. */
+static int file_cut(const char *path, size_t len)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
+	int result = fd >= 0 && ftruncate(fd, (off_t)len) == 0 && fsync(fd) == 0 ? 0 : -1;
+	int cause = errno;
+
+	if (fd >= 0)
+		(void)close(fd);
+	errno = cause;
+	return result;
+}
+
 static enum kt_code cut_tail(struct kt_writer *writer, const char *path,
 	const struct kt_buffer *file, struct kt_error *err)
 {
@@ -153,7 +167,7 @@ static enum kt_code cut_tail(struct kt_writer *writer, const char *path,
 	if (kept == NULL)
 		return kt_error_set(
 			err, KT_E_IO, "the uncommitted tail of %s cannot be kept", path);
-	if (truncate(path, (off_t)writer->log.len) != 0)
+	if (file_cut(path, writer->log.len) != 0)
 		code = kt_error_sys(err, kt_error_from_errno(errno), errno, "%s", path);
 	else
 		kt_writer_notice(writer,
@@ -262,6 +276,12 @@ static enum kt_code heal_index(struct kt_writer *writer, struct kt_error *err)
 	if (len == 0)
 		return KT_E_OK;
 	code = kt_index_matches(writer->store, writer->to.worktree, entries, len, &matches, err);
+	if (code == KT_E_GIT_FAILED && kt_destination_is_own(&writer->to)) {
+		kt_writer_notice(writer, "healed: the index of %s could not be read; made anew",
+			writer->to.worktree);
+		code = kt_index_rebuild(writer->to.worktree, err);
+		matches = false;
+	}
 	if (code != KT_E_OK || matches)
 		return code;
 	/* The index is about to be locked: whoever finds the lock of a dead healer must know it. */

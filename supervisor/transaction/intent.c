@@ -19,6 +19,7 @@
 #include "supervisor/transaction/writer_private.h"
 
 enum { RECORD_MAX = 512, OLD_LOCK_S = 10, INTENT_SPAN_S = 10, PROC_MAX = 1 << 16 };
+enum { OID_LEN = 40, SYNCED_LEN = 81 };
 
 /* Written in place, without a rename: a rename over an old file costs a synchronous discard on some
  * file systems. */
@@ -82,10 +83,14 @@ void kt_synced_write(struct kt_writer *writer, const struct kt_oid *tip)
 {
 	struct kt_error ignored = KT_ERROR_INIT;
 	struct kt_oid known = {{0}};
+	struct kt_oid_text oid = kt_oid_format(tip);
+	char text[SYNCED_LEN + 1];
 
 	if (kt_synced_read(writer, &known) && kt_oid_equal(&known, tip))
 		return;
-	if (record_write(writer, "synced", kt_oid_format(tip).text, 40, &ignored) != KT_E_OK)
+	/* Twice: one half-written over another would else be an id of nothing. */
+	(void)snprintf(text, sizeof text, "%s %s", oid.text, oid.text);
+	if (record_write(writer, "synced", text, SYNCED_LEN, &ignored) != KT_E_OK)
 		kt_writer_notice(writer, "warning: %s", ignored.detail);
 }
 
@@ -94,7 +99,11 @@ bool kt_synced_read(const struct kt_writer *writer, struct kt_oid *tip)
 	char text[RECORD_MAX];
 	ssize_t len = record_read(writer, "synced", text, NULL);
 
-	return len == 40 && kt_oid_parse(text, tip);
+	if (len == SYNCED_LEN && strncmp(text, text + OID_LEN + 1, OID_LEN) == 0)
+		text[OID_LEN] = '\0';
+	else if (len != OID_LEN) /* how it was written once */
+		return false;
+	return kt_oid_parse(text, tip);
 }
 
 /* ---- stale git locks ---- */

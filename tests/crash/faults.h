@@ -41,9 +41,23 @@ struct kt_faults {
 	int kinds;     /* which calls the fault can hit; the others are counted only */
 	long at;       /* from 1 */
 	atomic_long calls;
-	atomic_long struck;                      /* how often */
-	char what[200];                          /* the call that was struck first */
+	atomic_long struck;   /* how often */
+	char trace_root[200]; /* every effect below this folder is written to <file>.trace; "": none
+			       */
+	char what[200];       /* the call that was struck first */
 	unsigned char seen[KT_FAULTS_CALLS_MAX]; /* kind of each call, by its number */
+};
+
+/*
+ * One effect in the trace: this head, then path, other and data. kind: C a file was created (or
+ * found there and emptied), W data at offset, T cut to offset, R path became other, L other is
+ * another name of path, U path is gone, M a folder, Y a link to other, S path was synced.
+ */
+struct kt_effect_head {
+	char kind;
+	unsigned path_len, other_len;
+	long long offset;
+	unsigned long long data_len;
 };
 
 #endif

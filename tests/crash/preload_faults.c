@@ -21,7 +21,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-#include "faults.h"
+#include "preload_trace.h"
 
 #define PUBLIC __attribute__((visibility("default")))
 
@@ -60,6 +60,8 @@ __attribute__((constructor)) static void attach(void)
 	faults = map;
 	if (!is_meant(faults->programs))
 		faults = NULL;
+	if (faults != NULL && faults->trace_root[0] != '\0')
+		kt_trace_open(path, faults->trace_root);
 }
 
 static void remember(const char *call, const char *path, int fd)
@@ -108,41 +110,62 @@ static bool strikes(enum kt_call_kind kind, const char *call, const char *path, 
 	if (next_##name == NULL) \
 	*(void **)(void *)&next_##name = dlsym(RTLD_NEXT, #name)
 
-#define WRAP(kind, name, path, fd, parameters, arguments) \
+#define WRAP(kind, name, path, fd, parameters, arguments, traced) \
 	PUBLIC int name parameters \
 	{ \
+		int result = -1; \
 		NEXT(name); \
-		return strikes(kind, #name, path, fd) ? -1 : next_##name arguments; \
+		if (!strikes(kind, #name, path, fd)) \
+			result = next_##name arguments; \
+		if (result >= 0) \
+			traced; \
+		return result; \
 	}
+#define AT AT_FDCWD
+#define NOT_TRACED (void)0
 
-WRAP(KT_CALL_NAME, rename, to, -1, (const char *from, const char *to), (from, to))
+WRAP(KT_CALL_NAME, rename, to, -1, (const char *from, const char *to), (from, to),
+	kt_trace_names('R', AT, from, AT, to))
 WRAP(KT_CALL_NAME, renameat, to, -1, (int old, const char *from, int new, const char *to),
-	(old, from, new, to))
+	(old, from, new, to), kt_trace_names('R', old, from, new, to))
 WRAP(KT_CALL_NAME, renameat2, to, -1,
 	(int old, const char *from, int new, const char *to, unsigned flags),
-	(old, from, new, to, flags))
-WRAP(KT_CALL_NAME, link, to, -1, (const char *from, const char *to), (from, to))
+	(old, from, new, to, flags), kt_trace_names('R', old, from, new, to))
+WRAP(KT_CALL_NAME, link, to, -1, (const char *from, const char *to), (from, to),
+	kt_trace_names('L', AT, from, AT, to))
 WRAP(KT_CALL_NAME, linkat, to, -1, (int old, const char *from, int new, const char *to, int flags),
-	(old, from, new, to, flags))
-WRAP(KT_CALL_NAME, symlink, to, -1, (const char *from, const char *to), (from, to))
-WRAP(KT_CALL_NAME, symlinkat, to, -1, (const char *from, int new, const char *to), (from, new, to))
-WRAP(KT_CALL_NAME, mkdir, path, -1, (const char *path, mode_t mode), (path, mode))
-WRAP(KT_CALL_NAME, mkdirat, path, -1, (int at, const char *path, mode_t mode), (at, path, mode))
-WRAP(KT_CALL_REMOVE, unlink, path, -1, (const char *path), (path))
-WRAP(KT_CALL_REMOVE, unlinkat, path, -1, (int at, const char *path, int flags), (at, path, flags))
-WRAP(KT_CALL_REMOVE, rmdir, path, -1, (const char *path), (path))
-WRAP(KT_CALL_REMOVE, remove, path, -1, (const char *path), (path))
-WRAP(KT_CALL_WRITE, ftruncate, NULL, fd, (int fd, off_t len), (fd, len))
-WRAP(KT_CALL_WRITE, truncate, path, -1, (const char *path, off_t len), (path, len))
-WRAP(KT_CALL_WRITE, ftruncate64, NULL, fd, (int fd, off64_t len), (fd, len))
-WRAP(KT_CALL_WRITE, truncate64, path, -1, (const char *path, off64_t len), (path, len))
-WRAP(KT_CALL_ATTRIBUTE, chmod, path, -1, (const char *path, mode_t mode), (path, mode))
-WRAP(KT_CALL_ATTRIBUTE, fchmod, NULL, fd, (int fd, mode_t mode), (fd, mode))
+	(old, from, new, to, flags), kt_trace_names('L', old, from, new, to))
+WRAP(KT_CALL_NAME, symlink, to, -1, (const char *from, const char *to), (from, to),
+	kt_trace_link(AT, from, to))
+WRAP(KT_CALL_NAME, symlinkat, to, -1, (const char *from, int new, const char *to), (from, new, to),
+	kt_trace_link(new, from, to))
+WRAP(KT_CALL_NAME, mkdir, path, -1, (const char *path, mode_t mode), (path, mode),
+	kt_trace_name('M', AT, path))
+WRAP(KT_CALL_NAME, mkdirat, path, -1, (int at, const char *path, mode_t mode), (at, path, mode),
+	kt_trace_name('M', at, path))
+WRAP(KT_CALL_REMOVE, unlink, path, -1, (const char *path), (path), kt_trace_name('U', AT, path))
+WRAP(KT_CALL_REMOVE, unlinkat, path, -1, (int at, const char *path, int flags), (at, path, flags),
+	kt_trace_name('U', at, path))
+WRAP(KT_CALL_REMOVE, rmdir, path, -1, (const char *path), (path), kt_trace_name('U', AT, path))
+WRAP(KT_CALL_REMOVE, remove, path, -1, (const char *path), (path), kt_trace_name('U', AT, path))
+WRAP(KT_CALL_WRITE, ftruncate, NULL, fd, (int fd, off_t len), (fd, len),
+	kt_trace_data('T', fd, len, NULL, 0))
+WRAP(KT_CALL_WRITE, truncate, path, -1, (const char *path, off_t len), (path, len),
+	kt_trace_cut(path, len))
+WRAP(KT_CALL_WRITE, ftruncate64, NULL, fd, (int fd, off64_t len), (fd, len),
+	kt_trace_data('T', fd, len, NULL, 0))
+WRAP(KT_CALL_WRITE, truncate64, path, -1, (const char *path, off64_t len), (path, len),
+	kt_trace_cut(path, len))
+WRAP(KT_CALL_ATTRIBUTE, chmod, path, -1, (const char *path, mode_t mode), (path, mode), NOT_TRACED)
+WRAP(KT_CALL_ATTRIBUTE, fchmod, NULL, fd, (int fd, mode_t mode), (fd, mode), NOT_TRACED)
 WRAP(KT_CALL_ATTRIBUTE, fchmodat, path, -1, (int at, const char *path, mode_t mode, int flags),
-	(at, path, mode, flags))
-WRAP(KT_CALL_NAME, mkstemp, pattern, -1, (char *pattern), (pattern))
-WRAP(KT_CALL_NAME, mkostemp, pattern, -1, (char *pattern, int flags), (pattern, flags))
-WRAP(KT_CALL_NAME, mkstemp64, pattern, -1, (char *pattern), (pattern))
+	(at, path, mode, flags), NOT_TRACED)
+WRAP(KT_CALL_NAME, mkstemp, pattern, -1, (char *pattern), (pattern),
+	kt_trace_name('C', AT, pattern))
+WRAP(KT_CALL_NAME, mkostemp, pattern, -1, (char *pattern, int flags), (pattern, flags),
+	kt_trace_name('C', AT, pattern))
+WRAP(KT_CALL_NAME, mkstemp64, pattern, -1, (char *pattern), (pattern),
+	kt_trace_name('C', AT, pattern))
 
 #define WRAP_SYNC(name) \
 	PUBLIC int name(int fd) \
@@ -150,6 +173,7 @@ WRAP(KT_CALL_NAME, mkstemp64, pattern, -1, (char *pattern), (pattern))
 		NEXT(name); \
 		if (strikes(KT_CALL_SYNC, #name, NULL, fd)) \
 			return -1; \
+		kt_trace_data('S', fd, 0, NULL, 0); \
 		if (faults != NULL && faults->fault == KT_FAULT_NO_SYNC) \
 			return 0; \
 		return next_##name(fd); \
@@ -179,25 +203,30 @@ static ssize_t allowed(const char *call, int fd, size_t len)
 	return -1;
 }
 
-#define WRAP_WRITE(name, parameters, after) \
+#define WRAP_WRITE(name, parameters, where, after) \
 	PUBLIC ssize_t name parameters \
 	{ \
 		ssize_t most = 0; \
+		long long offset = 0; \
 		NEXT(name); \
 		most = allowed(#name, fd, len); \
-		return most < 0 ? -1 : next_##name(fd, bytes, (size_t)most after); \
+		offset = where; \
+		most = most < 0 ? -1 : next_##name(fd, bytes, (size_t)most after); \
+		if (most > 0) \
+			kt_trace_data('W', fd, offset, bytes, (size_t)most); \
+		return most; \
 	}
 #define NOTHING
 #define OFFSET , at
 
-WRAP_WRITE(write, (int fd, const void *bytes, size_t len), NOTHING)
-WRAP_WRITE(pwrite, (int fd, const void *bytes, size_t len, off_t at), OFFSET)
-WRAP_WRITE(pwrite64, (int fd, const void *bytes, size_t len, off64_t at), OFFSET)
+WRAP_WRITE(write, (int fd, const void *bytes, size_t len), kt_trace_offset(fd), NOTHING)
+WRAP_WRITE(pwrite, (int fd, const void *bytes, size_t len, off_t at), at, OFFSET)
+WRAP_WRITE(pwrite64, (int fd, const void *bytes, size_t len, off64_t at), at, OFFSET)
 
 PUBLIC ssize_t writev(int fd, const struct iovec *parts, int count)
 {
 	NEXT(writev);
-	/* Cut: the first part only. */
+	/* Cut: the first part only. (Nobody here writes files so: not traced.) */
 	if (is_file(fd) && strikes(KT_CALL_WRITE, "writev", NULL, fd))
 		return faults->fault == KT_FAULT_SHORT && count > 1 ? next_writev(fd, parts, 1)
 								    : -1;
@@ -215,6 +244,14 @@ static bool changes(int flags)
 static bool is_state(const char *path)
 {
 	return strncmp(path, "/dev/", 5) != 0 && strncmp(path, "/proc/", 6) != 0;
+}
+
+/* A creation is an effect; opening what is there to write is none. */
+static int opened(int fd, int at, const char *path, int flags, bool was_there)
+{
+	if (fd >= 0 && ((flags & O_TRUNC) != 0 || ((flags & O_CREAT) != 0 && !was_there)))
+		kt_trace_name('C', at, path);
+	return fd;
 }
 
 static bool open_strikes(const char *call, const char *path, int flags)
@@ -237,7 +274,10 @@ static bool open_strikes(const char *call, const char *path, int flags)
 		mode_t mode = 0; \
 		NEXT(name); \
 		MODE_OF(flags, mode); \
-		return open_strikes(#name, path, flags) ? -1 : next_##name(path, flags, mode); \
+		bool was_there = kt_trace_exists(AT, path); \
+		return open_strikes(#name, path, flags) ? -1 \
+							: opened(next_##name(path, flags, mode), \
+								  AT, path, flags, was_there); \
 	}
 #define WRAP_OPENAT(name) \
 	PUBLIC int name(int at, const char *path, int flags, ...) \
