@@ -1,7 +1,9 @@
 /*
  * The rows of the newest log: ids and order. Part of `kitty verify`; pure but for its report.
- * Backdated rows and foreign id schemes are found in real logs (other programs wrote them): their
- * order is a warning; what may never happen is that one id stands twice.
+ * Backdated rows and foreign id schemes are found in real logs (other programs wrote them): in what
+ * the branch began with, and on branches that are not kitty's own, their order is a warning. A row
+ * that came later to a coordination branch went through the writer, which stamps each row later
+ * than all before it. One id may never stand twice.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -21,17 +23,29 @@ struct rows {
 	char *max_id;
 	int64_t max_time;
 	size_t late, late_line, unordered, unordered_line;
+	size_t strict_from; /* offset from which on every row is later than all before it */
+	size_t backdated, backdated_line, backdated_offset;
 };
 
-static void order_look(struct rows *rows, const struct kt_event *event, size_t line)
+static void late_note(struct rows *rows, size_t line, size_t offset)
+{
+	if (rows->late++ == 0)
+		rows->late_line = line;
+	if (offset < rows->strict_from || rows->backdated++ > 0)
+		return;
+	rows->backdated_line = line;
+	rows->backdated_offset = offset;
+}
+
+static void order_look(struct rows *rows, const struct kt_event *event, size_t line, size_t offset)
 {
 	const char *at =
 		event->at != NULL ? event->at : kt_json_get_string(event->row, "timestamp");
 	int64_t time = 0;
 
 	if (at != NULL && kt_time_parse(at, &time)) {
-		if (time <= rows->max_time && rows->late++ == 0)
-			rows->late_line = line;
+		if (time <= rows->max_time)
+			late_note(rows, line, offset);
 		if (time > rows->max_time)
 			rows->max_time = time;
 	}
@@ -51,7 +65,7 @@ static void row_take(struct rows *rows, const struct kt_event *event, size_t lin
 	const char *id = event->event_id != NULL ? event->event_id
 						 : kt_json_get_string(event->row, "event_id");
 
-	order_look(rows, event, line);
+	order_look(rows, event, line, offset);
 	if (id == NULL)
 		return;
 	if (rows->len == rows->capacity) {
@@ -129,16 +143,42 @@ static void rows_read(struct kt_verify *verify, const struct kt_buffer *log, str
 	}
 }
 
+/* Where the rows begin that kitty itself added: after what the oldest log held. */
+static size_t strict_from(const struct kt_verify *verify, const struct kt_verify_walk *walk)
+{
+	const struct kt_history *history = walk->history;
+
+	for (size_t i = 0; verify->is_coordination && i < history->len; i++)
+		if (history->commits[i].spots[0].size > 0)
+			return history->commits[i].spots[0].size;
+	return SIZE_MAX;
+}
+
+static void backdated_check(
+	struct kt_verify *verify, const struct kt_verify_walk *walk, const struct rows *rows)
+{
+	const struct kt_oid *commit = NULL;
+
+	if (rows->backdated == 0)
+		return;
+	commit = commit_of(walk, rows->backdated_offset);
+	kt_verify_blame(verify, KT_VERIFY_ORDER, commit);
+	kt_verify_broken(verify, KT_VERIFY_ORDER,
+		"the row in line %zu is not later than all before it (commit %s)",
+		rows->backdated_line, kt_verify_short(commit));
+}
+
 void kt_verify_rows(struct kt_verify *verify, const struct kt_verify_walk *walk)
 {
 	size_t text =
 		walk->history->len == 0 ? KT_VERIFY_NO_TEXT : walk->text_of[walk->history->len - 1];
-	struct rows rows = {.max_time = INT64_MIN};
+	struct rows rows = {.max_time = INT64_MIN, .strict_from = strict_from(verify, walk)};
 
 	if (text != KT_VERIFY_NO_TEXT)
 		rows_read(verify, &walk->texts[text].bytes, &rows);
 	ids_check(verify, walk, &rows);
-	if (rows.late > 0)
+	backdated_check(verify, walk, &rows);
+	if (rows.late > rows.backdated)
 		kt_verify_warn(verify, KT_VERIFY_ORDER,
 			"%zu rows are not later than one before them (first: line %zu)", rows.late,
 			rows.late_line);

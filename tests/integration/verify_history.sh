@@ -105,7 +105,7 @@ cat "$BOX/row" >>"$LOG"
 kitty agent status materialize --dir "$COORD/$folder" --stdout >"$BOX/snapshot"
 cp "$BOX/snapshot" "$COORD/$folder/status.json"
 commit_by_hand
-broken ids
+broken ids order
 back
 
 say "the snapshot is not the log's"
@@ -126,15 +126,31 @@ commit_by_hand
 broken snapshot
 back
 
-say "a backdated row is a warning: other programs write such"
+say "a backdated row that came to the branch later"
 sed -n '$p' "$LOG" | sed -e 's/"at": "[^"]*"/"at": "2020-01-01T00:00:00+00:00"/' \
 	-e 's/"event_id": "[^"]*"/"event_id": "01AAAAAAAAAAAAAAAAAAAAAAAA"/' >>"$LOG"
 kitty agent status materialize --dir "$COORD/$folder" --stdout >"$BOX/snapshot"
 cp "$BOX/snapshot" "$COORD/$folder/status.json"
 commit_by_hand
-expect_exit 0 kitty verify --mission "$MISSION" --json
-[ "$(json "$OUT" 'checks.3.warnings.#')" -ge 1 ] || fail "no warning"
+broken order
+json "$OUT" checks.3.detail | grep -q "$(git -C "$COORD" rev-parse --short=12 HEAD)" || fail "the commit is not named"
 back
+
+say "in what other programs wrote before, it is a warning"
+. "$KITTY_SOURCE/tests/support/topology.sh"
+first=$MISSION
+coordination_log=$LOG
+old_mission lanes 098-imported 'WP01:src/imported/**'
+sed -n '$p' "$LOG" | sed -e 's/"at": "[^"]*"/"at": "2020-01-01T00:00:00+00:00"/' \
+	-e 's/"event_id": "[^"]*"/"event_id": "01AAAAAAAAAAAAAAAAAAAAAAAA"/' >>"$LOG"
+kitty agent status materialize --dir "$DRAFTS" --stdout >"$BOX/snapshot"
+cp "$BOX/snapshot" "$DRAFTS/status.json"
+git commit -q -am "Written by another program"
+expect_exit 0 kitty verify --mission 098-imported --json
+[ "$(json "$OUT" 'checks.3.warnings.#')" -ge 1 ] || fail "no warning"
+git switch -q main
+MISSION=$first
+LOG=$coordination_log
 
 say "a lane writes a status file"
 lane=.worktrees/$MISSION-lane-a
