@@ -168,6 +168,34 @@ size_t kt_descendants_signal(int signal_number)
 	return kt_descendants_signal_of(getpid(), signal_number);
 }
 
+void kt_orphans_note(struct kt_orphans *orphans)
+{
+	struct pids found = {NULL, 0, 0};
+
+	children(getpid(), &found);
+	orphans->len = 0;
+	orphans->known = kt_realloc_array(orphans->known, found.len + 1, sizeof *orphans->known);
+	for (size_t i = 0; i < found.len; i++)
+		if (!kt_child_is_started(found.all[i]))
+			orphans->known[orphans->len++] = (struct kt_orphan){
+				found.all[i], kt_process_start_time(found.all[i])};
+	free(found.all);
+}
+
+void kt_orphans_release(struct kt_orphans *orphans)
+{
+	free(orphans->known);
+	*orphans = (struct kt_orphans){NULL, 0};
+}
+
+static bool is_known(const struct kt_orphans *orphans, pid_t pid)
+{
+	for (size_t i = 0; i < orphans->len; i++)
+		if (orphans->known[i].pid == pid)
+			return orphans->known[i].start_time == kt_process_start_time(pid);
+	return false;
+}
+
 bool kt_process_descends_from(pid_t pid, pid_t ancestor)
 {
 	for (int i = 0; pid > 0 && i < GENERATIONS_MAX; i++) {
@@ -178,16 +206,20 @@ bool kt_process_descends_from(pid_t pid, pid_t ancestor)
 	return false;
 }
 
+/* marker: "NAME=value", or "NAME" for any value. */
 static bool has_entry(const struct kt_buffer *environment, const char *marker)
 {
 	const char *at = kt_buffer_text(environment), *end = at + environment->len;
+	size_t len = strlen(marker);
+	bool has_value = strchr(marker, '=') != NULL;
 
 	for (; at < end; at += strlen(at) + 1)
-		if (strcmp(at, marker) == 0)
+		if (strncmp(at, marker, len) == 0 && at[len] == (has_value ? '\0' : '='))
 			return true;
 	return false;
 }
 
+/* Of our user, and with the marker in its environment. */
 static bool is_marked(pid_t pid, const char *marker)
 {
 	struct kt_buffer environment = KT_BUFFER_INIT;
@@ -218,5 +250,29 @@ size_t kt_processes_with_marker(const char *marker, kt_process_cb on_process, vo
 	}
 	if (folder != NULL)
 		(void)closedir(folder);
+	return count;
+}
+
+static bool is_spared(const struct kt_orphans *orphans, pid_t pid, const char *spared)
+{
+	return kt_child_is_started(pid) || is_known(orphans, pid) || getsid(pid) == getsid(0) ||
+	       is_marked(pid, spared);
+}
+
+size_t kt_orphans_kill(const struct kt_orphans *orphans, const char *spared)
+{
+	struct pids found = {NULL, 0, 0};
+	size_t count = 0;
+
+	children(getpid(), &found);
+	for (size_t i = 0; i < found.len; i++) {
+		if (is_spared(orphans, found.all[i], spared))
+			continue;
+		(void)kt_descendants_signal_of(found.all[i], SIGKILL);
+		if (kt_process_is_alive(found.all[i], 0) && kill(found.all[i], SIGKILL) == 0)
+			count++;
+		(void)kt_orphan_reap(found.all[i]);
+	}
+	free(found.all);
 	return count;
 }

@@ -11,6 +11,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #include <kitty/error.h>
@@ -23,6 +24,29 @@ KT_MUST_CHECK enum kt_code kt_subreaper_enable(struct kt_error *err);
  * them reaps them by their pidfd) and those in own. Never blocks. Returns how many it reaped.
  */
 size_t kt_orphans_reap(const pid_t *own, size_t own_len);
+
+/*
+ * Orphans that a dead child of ours left us, told apart from those that our other children (a hook,
+ * git) may have left on purpose: by when they came to us, not by their environment, which they may
+ * have cleared.
+ *
+ *   kt_orphans_note now and then, while no such child is dying -> kt_orphans_kill when one died
+ *
+ * note: replaces what is known by the orphans that are ours now. kill: KILL to every orphan that is
+ * not known, whose session is not this process's, and whose environment does not hold `spared`
+ * ("NAME", of any value), and to all that descends from it; reaps what has ended. Returns how many
+ * it signalled: call again until it is 0, for one may fork while we look.
+ */
+struct kt_orphans {
+	struct kt_orphan {
+		pid_t pid;
+		uint64_t start_time;
+	} * known;
+	size_t len;
+};
+void kt_orphans_note(struct kt_orphans *orphans);
+size_t kt_orphans_kill(const struct kt_orphans *orphans, const char *spared);
+void kt_orphans_release(struct kt_orphans *orphans);
 
 /* Both defined in child.c, the only file with wait calls. The first reaps one child if it has
  * ended. */

@@ -165,7 +165,8 @@ void kt_job_describe_end(const struct kt_lane_run *run, struct kt_buffer *out)
 			kt_buffer_printf(out, "%lds", seconds % 60);
 	} else if (kt_json_get_bool(ended, "exited", false)) {
 		(void)kt_json_get_int(ended, "exit_code", &number);
-		kt_buffer_printf(out, "exit status %lld", (long long)number);
+		kt_buffer_printf(out, "exit status %lld%s", (long long)number,
+			number == KT_AGENT_EXIT_PERMANENT ? KT_JOB_PERMANENT : "");
 	} else {
 		(void)kt_json_get_int(ended, "signal", &number);
 		kt_buffer_printf(out, "killed by signal %lld", (long long)number);

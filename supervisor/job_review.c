@@ -178,7 +178,7 @@ static void failed_times(struct kt_lane_run *run, const char *reason, long times
 
 void kt_review_failed(struct kt_lane_run *run, const char *reason)
 {
-	failed_times(run, reason, 1);
+	failed_times(run, reason, kt_job_is_permanent(reason) ? KT_REVIEW_FAILURES_MAX : 1);
 }
 
 /* ---- the verdict ---- */

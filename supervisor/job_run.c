@@ -3,6 +3,7 @@
  * supervisor. Must never decide what the end of it means.
  */
 #include <stdlib.h>
+#include <string.h>
 
 #include <kitty/limits.h>
 
@@ -21,6 +22,13 @@ void kt_job_fail(struct kt_lane_run *run, const char *reason)
 		kt_review_failed(run, reason);
 	else
 		kt_job_block(run, reason);
+}
+
+bool kt_job_is_permanent(const char *reason)
+{
+	const char *end = reason == NULL ? NULL : strstr(reason, KT_JOB_PERMANENT);
+
+	return end != NULL && strncmp(reason, "exit status ", strlen("exit status ")) == 0;
 }
 
 const struct kt_agent *kt_job_agent(const struct kt_lane_run *run)

@@ -123,7 +123,8 @@ static void do_sweep(struct kt_lane_run *run)
 	if (run->job.agent_pid > 0 && run->job.phase == KT_JOB_AGENT)
 		(void)kill(-run->job.agent_pid, SIGKILL);
 	if (!run->lane.is_by_hand)
-		left = kt_lane_sweep(run->supervisor->marker, run->id);
+		left = kt_lane_sweep(run->supervisor->marker, run->id) +
+		       kt_orphans_kill(&run->supervisor->orphans, "SPEC_KITTY_IN_HOOK");
 	kt_job_worker_gone(run);
 	if (left > 0) {
 		kt_log(KT_LOG_WARN, "%s: killed %zu process(es) that the worker left", run->id,

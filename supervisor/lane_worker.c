@@ -290,3 +290,17 @@ size_t kt_lane_sweep(const char *marker, const char *lane_id)
 		}
 	return killed;
 }
+
+/* What came to us while every worker was alive is no worker's: a worker keeps its own orphans. */
+void kt_lane_orphans_note(struct kt_supervisor *supervisor)
+{
+	for (size_t i = 0; i < supervisor->lanes_len; i++) {
+		const struct kt_lane_run *run = supervisor->lanes[i];
+
+		if (run->lane.state == KT_LANE_DEAD ||
+			(run->worker.pid > 0 &&
+				!kt_process_is_alive(run->worker.pid, run->worker.start_time)))
+			return;
+	}
+	kt_orphans_note(&supervisor->orphans);
+}

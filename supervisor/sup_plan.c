@@ -172,8 +172,9 @@ static void board_fill(const struct kt_supervisor *supervisor, struct board *boa
 		 row->status == KT_STATUS_IN_REVIEW)
 		row->holder = holder_of(supervisor, wp->id, &state);
 	row->review = kt_review_of(supervisor, wp->id, &state);
-	row->may_retry =
-		supervisor->launch->retry_blocked && kt_json_get(supervisor->tried, wp->id) == NULL;
+	row->may_retry = supervisor->launch->retry_blocked &&
+			 kt_json_get(supervisor->tried, wp->id) == NULL &&
+			 !kt_job_is_permanent(state.last_reason);
 	board->dependencies[i] =
 		indices_of(supervisor->plan, wp->dependencies, &row->dependencies_len);
 	row->dependencies = board->dependencies[i];

@@ -154,6 +154,7 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	orphans_reap(supervisor);
+	kt_lane_orphans_note(supervisor);
 	if (supervisor->looks_for_claims)
 		supervisor->wants_schedule = true;
 	kt_sup_consolidate(supervisor);
@@ -423,6 +424,7 @@ static void close_all(struct kt_supervisor *supervisor)
 	kt_store_close(supervisor->store);
 	events_close(supervisor);
 	kt_json_free(supervisor->tried);
+	kt_orphans_release(&supervisor->orphans);
 	kt_json_free(supervisor->review_failures);
 	kt_json_free(supervisor->released);
 	kt_json_free(supervisor->integration_waits);

@@ -15,6 +15,7 @@
 
 #include "ipc/channel.h"
 #include "ipc/child.h"
+#include "ipc/subreaper.h"
 #include "supervisor/display.h"
 #include "supervisor/fanout/publish.h"
 #include "supervisor/git/store.h"
@@ -160,6 +161,8 @@ struct kt_supervisor {
 	uint64_t serial;
 	struct kt_publisher *publisher;
 
+	struct kt_orphans orphans; /* ours, and of no worker that died */
+
 	struct kt_helpers helpers;
 	bool is_outbox_running, has_delivered;
 	uint64_t outbox_commits; /* made when it was started last */
@@ -239,6 +242,8 @@ bool kt_lane_run_is_haunted(struct kt_lane_run *run);
 KT_MUST_CHECK enum kt_code kt_lane_worker_start(struct kt_lane_run *run, struct kt_error *err);
 /* Kills what carries the marker and belongs to the lane. */
 size_t kt_lane_sweep(const char *marker, const char *lane_id);
+/* Once a second: which orphans are ours and of no worker that died. */
+void kt_lane_orphans_note(struct kt_supervisor *supervisor);
 void kt_lane_run_arm(struct kt_lane_run *run, int64_t delay_ms);
 void kt_lane_run_disarm(struct kt_lane_run *run);
 struct kt_json *kt_lane_run_json(const struct kt_lane_run *run); /* for PS; gives */
@@ -274,6 +279,9 @@ const struct kt_agent *kt_job_agent(const struct kt_lane_run *run); /* NULL: by 
 /* "exit status 3", "timed out after 45m". */
 struct kt_buffer;
 void kt_job_describe_end(const struct kt_lane_run *run, struct kt_buffer *out);
+/* What it adds to the exit status by which an agent says that trying again is of no use. */
+#define KT_JOB_PERMANENT " (permanent failure)"
+bool kt_job_is_permanent(const char *reason); /* of a blocked WP, or of a failed review; or NULL */
 const char *kt_job_phase_name(enum kt_job_phase phase);
 
 /* ---- job_review.c ---- */

@@ -15,6 +15,7 @@
 #define KT_LOCK_TIMEOUT_MS 30000	/* waiting for the mission's lock */
 #define KT_HOOK_TIMEOUT_MS 20000	/* one hook of a bookkeeping commit */
 #define KT_GIT_TIMEOUT_MS 120000	/* one git child */
+#define KT_AGENT_EXIT_PERMANENT 125	/* exit status of an agent that no retry will help */
 #define KT_AGENT_GRACE_MS 5000		/* TERM to KILL */
 #define KT_HELLO_TIMEOUT_MS 5000	/* connection to HELLO */
 #define KT_RUN_TIMEOUT_MS 30000		/* RUN to its answer, and an agent's own time limit to its end: then the worker is stuck */

@@ -153,6 +153,35 @@ static void a_marker_in_the_environment_finds_exactly_its_processes(void **state
 	reap(&child);
 }
 
+static void orphans_of_a_dead_child_are_ended_and_those_we_knew_are_spared(void **state)
+{
+	struct kt_orphans orphans = {NULL, 0};
+	const char *in_hook[] = {"PATH=/usr/bin:/bin", "SPEC_KITTY_IN_HOOK=7", NULL};
+	struct kt_child child = KT_CHILD_INIT;
+	const char *leave =
+		"env -i /usr/bin/setsid /bin/sh -c 'echo $$; exec /bin/sleep 60' & exit 0";
+	pid_t known, of_hook, left;
+
+	(void)state;
+	known = start_and_read(leave, NULL, &child);
+	reap(&child);
+	kt_orphans_note(&orphans);
+	of_hook = start_and_read("setsid sh -c 'echo $$; exec sleep 60' & exit 0", in_hook, &child);
+	reap(&child);
+	left = start_and_read(leave, NULL, &child);
+	reap(&child);
+	assert_int_equal(kt_orphans_kill(&orphans, "SPEC_KITTY_IN_HOOK"), 1);
+	for (int i = 0; i < 5000 && kt_process_is_alive(left, 0); i++)
+		(void)usleep(2000);
+	assert_false(kt_process_is_alive(left, 0));
+	assert_true(kt_process_is_alive(known, 0));
+	assert_true(kt_process_is_alive(of_hook, 0));
+	assert_int_equal(kt_orphans_kill(&orphans, "SPEC_KITTY_IN_HOOK"), 0);
+	kt_orphans_release(&orphans);
+	assert_int_equal(kt_orphans_kill(&orphans, "SPEC_KITTY_IN_HOOK"), 1);
+	(void)sweep();
+}
+
 static int become_subreaper(void **state)
 {
 	struct kt_error err = KT_ERROR_INIT;
@@ -168,6 +197,7 @@ int main(void)
 		cmocka_unit_test(a_fork_tree_with_term_ignored_is_ended_whole),
 		cmocka_unit_test(children_of_ours_are_left_to_their_pidfd),
 		cmocka_unit_test(descent_is_told_from_parents),
+		cmocka_unit_test(orphans_of_a_dead_child_are_ended_and_those_we_knew_are_spared),
 		cmocka_unit_test(a_marker_in_the_environment_finds_exactly_its_processes),
 	};
 

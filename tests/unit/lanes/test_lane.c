@@ -175,6 +175,66 @@ static void every_state_takes_every_input(void **state)
 		}
 }
 
+/*
+ * The same worker again and again: it lives for `life_ms` after each HELLO, and comes back when the
+ * back-off is over. How often is it started until the lane is given up; 0: never, in a hundred.
+ */
+static unsigned starts_until_given_up(int64_t life_ms)
+{
+	struct kt_lane lane = ready_lane();
+	int64_t now = 0;
+
+	for (unsigned starts = 1; starts <= 100; starts++) {
+		now += life_ms;
+		if (die(&lane, now) == KT_LANE_DO_GIVE_UP) {
+			assert_int_equal(lane.state, KT_LANE_STOPPED);
+			assert_false(lane.is_wanted);
+			return starts;
+		}
+		now += kt_lane_delay_ms(&lane, now);
+		come_back(&lane, now);
+	}
+	return 0;
+}
+
+static void the_time_a_worker_lives_decides_whether_its_lane_is_given_up(void **state)
+{
+	/* Between the first and the third death lie two lives and back-offs of 1 s and 2 s: what
+	 * ends a lane must lie within 60,000 ms. */
+	static const struct {
+		int64_t life_ms;
+		unsigned starts;
+	} cases[] = {{0, 3}, {900, 3}, {1100, 3}, {20000, 3}, {28499, 3}, {29500, 0}, {30001, 0},
+		{59999, 0}, {60000, 0}, {61000, 0}};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+		assert_int_equal(starts_until_given_up(cases[i].life_ms), cases[i].starts);
+}
+
+static void a_lane_that_was_given_up_leaves_its_neighbour_alone_and_forgets_after_a_minute(
+	void **state)
+{
+	struct kt_lane broken = ready_lane();
+	struct kt_lane other = ready_lane();
+
+	(void)state;
+	(void)die(&broken, 0);
+	come_back(&broken, 1000);
+	(void)die(&broken, 1000);
+	come_back(&broken, 3000);
+	assert_int_equal(die(&broken, 3000), KT_LANE_DO_GIVE_UP);
+	assert_int_equal(other.state, KT_LANE_READY);
+	assert_int_equal(kt_lane_recent_deaths(&other, 3000), 0);
+	assert_int_equal(kt_lane_recent_deaths(&broken, 59999), 3);
+	assert_int_equal(kt_lane_recent_deaths(&broken, 63000), 0);
+	/* Started again on purpose, it has its three lives again. */
+	assert_int_equal(kt_lane_input(&broken, KT_LANE_IN_START, 63000), KT_LANE_DO_PREPARE);
+	(void)kt_lane_input(&broken, KT_LANE_IN_PREPARED, 63000);
+	(void)kt_lane_input(&broken, KT_LANE_IN_HELLO, 63000);
+	assert_int_equal(die(&broken, 63001), KT_LANE_DO_WAIT);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -187,6 +247,9 @@ int main(void)
 		cmocka_unit_test(a_lane_in_back_off_stops_at_once),
 		cmocka_unit_test(a_worker_that_falls_silent_at_work_is_killed_and_replaced),
 		cmocka_unit_test(a_worker_by_hand_is_never_replaced),
+		cmocka_unit_test(the_time_a_worker_lives_decides_whether_its_lane_is_given_up),
+		cmocka_unit_test(
+			a_lane_that_was_given_up_leaves_its_neighbour_alone_and_forgets_after_a_minute),
 		cmocka_unit_test(every_state_takes_every_input),
 	};
 
