@@ -25,13 +25,16 @@
 #include "stress/run.h"
 #include "supervisor/status/event.h"
 
-enum { KT_AGENT_ANSWER_MS = 60000, KT_AGENT_TOGETHER_MS = 60000 };
+enum { KT_AGENT_ANSWER_MS = 60000, KT_AGENT_TOGETHER_MS = 60000, KT_AGENT_PATIENCE_MS = 100 };
 
 struct agent {
 	const char *records; /* folder of the record files */
 	const char *wp;
 	uint64_t seed;
 	size_t events, together;
+	const char *until;   /* goes on until this file is there; NULL: all events */
+	unsigned long pause; /* ms between two events */
+	bool is_patient;     /* sends a refused event again */
 	int record_fd;
 	struct kt_record record; /* as read at the start */
 	/* One of the two ways to write an event. */
@@ -50,10 +53,15 @@ static const char *need(const char *name)
 
 static void configure(struct agent *agent)
 {
+	const char *pause = getenv("SPEC_KITTY_STRESS_PAUSE_MS");
+
 	agent->records = need("SPEC_KITTY_STRESS_RECORDS");
 	agent->seed = strtoull(need("SPEC_KITTY_STRESS_SEED"), NULL, 10);
 	agent->events = strtoul(need("SPEC_KITTY_STRESS_EVENTS"), NULL, 10);
 	agent->together = strtoul(need("SPEC_KITTY_STRESS_TOGETHER"), NULL, 10);
+	agent->until = getenv("SPEC_KITTY_STRESS_UNTIL");
+	agent->pause = pause ? strtoul(pause, NULL, 10) : 0;
+	agent->is_patient = getenv("SPEC_KITTY_STRESS_PATIENT") != NULL;
 }
 
 /* Two agents in one lane at the same time would be a broken promise: written down, not survived. */
@@ -137,6 +145,18 @@ KT_NORETURN static void wait_for_the_end(const struct kt_error *err)
 	kt_run_die("nobody stopped this agent");
 }
 
+/* A refusal: waits and returns when the event shall be sent again, else does not return. */
+static void take_refusal(const struct agent *agent, size_t number, const struct kt_error *err)
+{
+	if (err->code == KT_E_SUPERVISOR_ABSENT || err->code == KT_E_INTERRUPTED ||
+		err->code == KT_E_OUTCOME_UNKNOWN)
+		wait_for_the_end(err);
+	if (!agent->is_patient)
+		kt_run_die("event %zu of %s was refused: %s: %s", number, agent->wp,
+			kt_error_text(err->code), err->detail);
+	kt_run_pause_ms(KT_AGENT_PATIENCE_MS);
+}
+
 /* Sends one event and waits for its receipt; commit gets the receipt's commit. */
 static void send_event(struct agent *agent, size_t number, const char *event_id, char commit[41])
 {
@@ -145,15 +165,14 @@ static void send_event(struct agent *agent, size_t number, const char *event_id,
 	struct kt_error err = KT_ERROR_INIT;
 	const char *sha = NULL;
 
-	if (kt_client_call(agent->client, KT_MSG_APPEND_REQUEST, request, KT_AGENT_ANSWER_MS,
-		    &outcome, &err) != KT_E_OK)
-		wait_for_the_end(&err);
-	if (kt_message_error_decode(outcome, &err)) {
-		if (err.code == KT_E_SUPERVISOR_ABSENT || err.code == KT_E_INTERRUPTED ||
-			err.code == KT_E_OUTCOME_UNKNOWN)
+	for (bool is_refused = true; is_refused;) {
+		kt_json_free(outcome);
+		if (kt_client_call(agent->client, KT_MSG_APPEND_REQUEST, request,
+			    KT_AGENT_ANSWER_MS, &outcome, &err) != KT_E_OK)
 			wait_for_the_end(&err);
-		kt_run_die("event %zu of %s was refused: %s: %s", number, agent->wp,
-			kt_error_text(err.code), err.detail);
+		is_refused = kt_message_error_decode(outcome, &err);
+		if (is_refused)
+			take_refusal(agent, number, &err);
 	}
 	sha = kt_json_get_string(kt_json_get(outcome, "receipt"), "commit_sha");
 	if (!sha)
@@ -208,6 +227,11 @@ static void do_event(struct agent *agent, size_t number)
 	kt_record_acknowledged(agent->record_fd, number, id, commit);
 }
 
+static bool is_called_in(const struct agent *agent)
+{
+	return agent->until && access(agent->until, F_OK) == 0;
+}
+
 /* From the first event that was not acknowledged to the last. */
 static void do_events(struct agent *agent)
 {
@@ -215,8 +239,11 @@ static void do_events(struct agent *agent)
 
 	if (number > 0 && !agent->record.events[number - 1].commit[0])
 		number--;
-	for (; number < agent->events; number++)
+	for (; number < agent->events && !is_called_in(agent); number++) {
 		do_event(agent, number);
+		if (agent->pause > 0)
+			kt_run_pause_ms((int64_t)agent->pause);
+	}
 }
 
 /* One file of work, so that the work package goes to review. */
@@ -231,6 +258,16 @@ static void leave_work(const struct agent *agent)
 	kt_run_write_file(path, text, strlen(text));
 	free(path);
 	free(text);
+}
+
+/* The first agent sends few events, the last one twice as many as the average. */
+static void stagger(struct agent *agent)
+{
+	size_t number = strtoul(agent->wp + 2, NULL, 10);
+	const char *lanes = getenv("SPEC_KITTY_STRESS_STAGGER");
+
+	if (lanes)
+		agent->events = 2 * agent->events * number / strtoul(lanes, NULL, 10);
 }
 
 static void connect_lane(struct agent *agent)
@@ -258,6 +295,7 @@ int main(int argc, char **argv)
 		connect_lane(&agent);
 	}
 	open_record(&agent);
+	stagger(&agent);
 	if (agent.together > 0)
 		wait_for_others(&agent);
 	do_events(&agent);

@@ -13,6 +13,7 @@
 #include "stress/drive.h"
 #include "stress/report.h"
 #include "stress/run.h"
+#include "stress/scenario.h"
 #include "stress/workspace.h"
 
 static const char USAGE[] =
@@ -20,13 +21,17 @@ static const char USAGE[] =
 	"[--no-baseline]\n"
 	"                    [--json] [--keep]\n"
 	"       kitty-stress --check FOLDER [--json]     a folder that --keep left\n"
+	"       kitty-stress --scenario NAME|all [--quick] [--lanes N] [--events N] [--rounds N]\n"
+	"                    [--seconds N] [--seed N] [--json] [--keep]\n"
+	"       kitty-stress --list                      the scenarios\n"
 	"exit: 0 every promise held, 1 one is broken or the mission did not finish, 2 it could not "
 	"run\n";
 
 struct options {
 	unsigned long lanes, events, seed, kills;
 	unsigned long is_json, keeps, skips_baseline;
-	const char *check;
+	unsigned long rounds, seconds, is_quick, lists;
+	const char *check, *scenario;
 };
 
 struct option {
@@ -40,6 +45,10 @@ static const struct option OPTIONS[] = {
 	{"--events", offsetof(struct options, events), 1, 100000},
 	{"--seed", offsetof(struct options, seed), 0, 1UL << 62},
 	{"--kill-supervisor", offsetof(struct options, kills), 0, 1000},
+	{"--rounds", offsetof(struct options, rounds), 1, 100000},
+	{"--seconds", offsetof(struct options, seconds), 1, 1UL << 30},
+	{"--quick", offsetof(struct options, is_quick), 0, 0},
+	{"--list", offsetof(struct options, lists), 0, 0},
 	{"--json", offsetof(struct options, is_json), 0, 0},
 	{"--keep", offsetof(struct options, keeps), 0, 0},
 	{"--no-baseline", offsetof(struct options, skips_baseline), 0, 0},
@@ -82,6 +91,10 @@ static void parse(int argc, char **argv, struct options *out)
 		unsigned long *member = NULL;
 		if (!option && strcmp(argv[i], "--check") == 0 && i + 1 < argc) {
 			out->check = argv[++i];
+			continue;
+		}
+		if (!option && strcmp(argv[i], "--scenario") == 0 && i + 1 < argc) {
+			out->scenario = argv[++i];
 			continue;
 		}
 		if (!option)
@@ -155,7 +168,8 @@ static int run(const struct options *options)
 	struct kt_verdicts verdicts = {0};
 	struct kt_drive_result drive = {0};
 	struct kt_report report = {.workspace = &workspace, .verdicts = &verdicts, .drive = &drive};
-	struct kt_workspace_size size = {options->lanes, options->events, 100, options->seed};
+	struct kt_workspace_size size = {options->lanes ? options->lanes : 20,
+		options->events ? options->events : 50, 100, options->seed ? options->seed : 1};
 	char *folder = kt_workspace_folder("stress");
 	bool is_good = false;
 
@@ -205,11 +219,39 @@ static int check(const struct options *options)
 	return kt_verdicts_all_hold(&verdicts) ? 0 : 1;
 }
 
+static int list(void)
+{
+	for (size_t i = 0; i < kt_scenarios_len; i++)
+		printf("%-12s %s\n", kt_scenarios[i].name, kt_scenarios[i].what);
+	return 0;
+}
+
+static int run_scenarios(const struct options *options)
+{
+	struct kt_scenario_size size = {
+		.lanes = options->lanes,
+		.events = options->events,
+		.rounds = options->rounds,
+		.seconds = options->seconds,
+		.seed = options->seed,
+		.is_quick = options->is_quick,
+		.keeps = options->keeps,
+	};
+
+	if (!kt_scenario_exists(options->scenario))
+		usage();
+	return kt_scenarios_run(options->scenario, &size, options->is_json) ? 0 : 1;
+}
+
 int main(int argc, char **argv)
 {
-	struct options options = {.lanes = 20, .events = 50, .seed = 1};
+	struct options options = {0};
 
 	parse(argc, argv, &options);
 	(void)atexit(remove_folder);
+	if (options.lists)
+		return list();
+	if (options.scenario)
+		return run_scenarios(&options);
 	return options.check ? check(&options) : run(&options);
 }
