@@ -19,7 +19,7 @@
 #include "stress/record.h"
 #include "stress/run.h"
 
-enum { ENDLESS_EVENTS = 100000, LAUNCHES_MAX = 60, LAUNCH_MS = 900000, LOOK_MS = 10 };
+enum { ENDLESS_EVENTS = 100000, LAUNCHES_MAX = 6, LAUNCH_MS = 900000, LOOK_MS = 10 };
 
 /* ---- remarks ---- */
 

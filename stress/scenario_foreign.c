@@ -24,7 +24,10 @@ static const struct {
 		   "git status >/dev/null; git -C \"$COORD\" status >/dev/null; done"},
 	/* By plumbing: the intruder keeps what he found, and moves the ref only from there. */
 	{"commit", "for i in 1 2 3 4 5 6 7 8 9 10; do tip=$(git rev-parse \"$BRANCH\") && "
-		   "new=$(git commit-tree -p \"$tip\" -m intruder \"$tip^{tree}\") && "
+		   "blob=$(echo $$ | git hash-object -w --stdin) && "
+		   "tree=$({ git ls-tree \"$tip\"; printf '100644 blob %s\\tintruder-%s\\n' "
+		   "$blob $$; } | git mktree) && "
+		   "new=$(git commit-tree -p \"$tip\" -m intruder \"$tree\") && "
 		   "git update-ref \"refs/heads/$BRANCH\" \"$new\" \"$tip\" 2>/dev/null && exit 0; "
 		   "done; exit 0"},
 	{"checkout", "git -C \"$COORD\" checkout -q --detach && sleep 0.05; "
@@ -53,30 +56,33 @@ static void deeds_do(struct kt_scenario_run *run, size_t deed)
 	kt_buffer_release(&said);
 }
 
-static void disturb(struct kt_scenario_run *run, size_t deed)
+/* One launch that all of deeds[first..last) fall upon. */
+static void disturb(struct kt_scenario_run *run, size_t first, size_t last)
 {
 	struct kt_child supervisor = KT_CHILD_INIT;
-	size_t broken = run->facts.broken;
 	int exit_code = -1;
 
 	kt_scenario_open(run, run->size.lanes, 0);
 	kt_scenario_endless(run, PAUSE_MS);
 	kt_scenario_launch(run, &supervisor);
 	kt_scenario_expect(run, kt_scenario_wait_progress(run, SETTLED_BYTES, START_MS),
-		"%s: the lanes do not begin", deeds[deed].name);
-	deeds_do(run, deed);
+		"%s: the lanes do not begin", deeds[first].name);
+	for (size_t deed = first; deed < last; deed++)
+		deeds_do(run, deed);
 	kt_scenario_finish(run);
 	if (!kt_scenario_wait(&supervisor, END_MS, &exit_code))
-		kt_run_die("%s: the launch does not end", deeds[deed].name);
+		kt_run_die("%s: the launch does not end", deeds[first].name);
 	kt_scenario_expect(
-		run, kt_scenario_complete(run), "%s: the mission does not end", deeds[deed].name);
+		run, kt_scenario_complete(run), "%s: the mission does not end", deeds[first].name);
 	kt_scenario_check(run);
-	if (run->facts.broken > broken)
-		kt_scenario_note(run, "%s: broken", deeds[deed].name);
 }
 
 void kt_scenario_foreign(struct kt_scenario_run *run)
 {
-	for (size_t i = 0; i < sizeof deeds / sizeof *deeds; i++)
-		disturb(run, i);
+	size_t len = sizeof deeds / sizeof *deeds;
+
+	for (size_t i = 0; i < len && !run->size.is_quick; i++)
+		disturb(run, i, i + 1);
+	if (run->size.is_quick)
+		disturb(run, 0, len);
 }

@@ -72,8 +72,8 @@ static void print(const struct kt_scenario *row, const struct kt_scenario_run *r
 		printf("             %.1f requests/s, p50 %.2f ms, p99 %.2f ms, slowest %.0f ms\n",
 			run->speed.per_second, run->speed.p50_ms, run->speed.p99_ms,
 			run->slowest_ms);
-	for (char *line = strtok(run->notes->data, "\n"); line; line = strtok(NULL, "\n"))
-		printf("             %s\n", line);
+	for (const char *at = kt_buffer_text(run->notes); *at; at += strcspn(at, "\n") + 1)
+		printf("             %.*s\n", (int)strcspn(at, "\n"), at);
 	for (size_t i = 0; i < KT_PROMISES; i++)
 		if (run->verdicts.promises[i].broken)
 			printf("             %s broken %zu times: %s\n",
