@@ -36,8 +36,9 @@ static const struct {
 	{"closed descriptors", "setsid sh $L 0<&- 1>&- 2>&- 3>&- 4>&- &"},
 	{"cleared environment", "env -i /bin/sh $L &"},
 	{"cleared, setsid, closed", "env -i /usr/bin/setsid /bin/sh $L 0<&- 1>&- 2>&- &"},
-	{"forks in a loop", "setsid sh -c \"trap '' TERM; n=0; while [ \\$n -lt 400 ]; do "
-			    "(exec sh $L.short) & n=\\$((n+1)); sleep 0.01; done; exec sh $L\" &"},
+	{"forks in a loop",
+		"setsid sh -c \"trap '' TERM; n=0; while [ \\$n -lt 400 ]; do "
+		"(exec sh ${L%.leaf}.short) & n=\\$((n+1)); sleep 0.01; done; exec sh $L\" &"},
 };
 enum { SHAPES = sizeof shapes / sizeof *shapes };
 
@@ -62,7 +63,7 @@ static char *write_agent(struct kt_scenario_run *run)
 		">$F/again$N\ncase $N in\n",
 		run->workspace.folder);
 	for (size_t i = 0; i < SHAPES; i++) {
-		char *leaf = shape_path(run, i, "");
+		char *leaf = shape_path(run, i, ".leaf");
 		char *brief = shape_path(run, i, ".short");
 
 		kt_run_write_file(leaf, LEAF, strlen(LEAF));
@@ -140,7 +141,7 @@ static void expect_gone(struct kt_scenario_run *run, enum ending how)
 	int64_t until = kt_run_now_ns() + (int64_t)GONE_MS * 1000000;
 
 	for (size_t i = 0; i < SHAPES; i++) {
-		char *path = shape_path(run, i, "");
+		char *path = shape_path(run, i, ".leaf");
 		size_t alive = signal_alive(path, 0);
 
 		while (alive > 0 && kt_run_now_ns() < until) {
@@ -183,7 +184,10 @@ static void escape(struct kt_scenario_run *run, enum ending how)
 	if (!wait_for_shapes(run, "loose"))
 		kt_run_die("the agents do not begin");
 	for (size_t i = 0; i < SHAPES; i++) {
-		char *path = shape_path(run, i, "");
+		char *path = shape_path(run, i, ".leaf");
+		/* It was started, and may not have come to its exec yet. */
+		for (int n = 0; n < GONE_MS / LOOK_MS && signal_alive(path, 0) == 0; n++)
+			kt_run_pause_ms(LOOK_MS);
 		kt_scenario_expect(
 			run, signal_alive(path, 0) > 0, "`%s` never ran", shapes[i].name);
 		free(path);

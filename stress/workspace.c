@@ -199,12 +199,16 @@ void kt_workspace_make(struct kt_workspace *out, char *folder, const struct kt_w
 	struct kt_json *facts = NULL;
 	char *repo = kt_format("%s/repo", folder);
 	char *draft = NULL;
+	char *name = NULL;
 
 	memset(out, 0, sizeof *out);
 	make_repository(repo, size->lanes, size->files);
 	KT_RUN(repo, "kitty", "init");
-	KT_RUN_OUT(repo, &text, "kitty", "agent", "mission", "create", "stress", "--friendly-name",
+	/* Two harnesses at once must not take one another's processes for their own. */
+	name = kt_format("stress-%d", (int)getpid());
+	KT_RUN_OUT(repo, &text, "kitty", "agent", "mission", "create", name, "--friendly-name",
 		"Stress", "--json");
+	free(name);
 	facts = parse(&text);
 	draft = fact(facts, "feature_dir");
 	write_wps(draft, size->lanes);

@@ -1,6 +1,6 @@
 #!/bin/sh
 # The quick form of kitty-stress's scenarios, with real processes; the long one is `kitty-stress --scenario all`.
-# kills and load have their own script (stress.sh), the foreign writers' and the soak's long forms are for the night.
+# kills and load have their own script (stress.sh); foreign writers, watchers and the soak take longer than a test may.
 # Usage: stress_scenarios.sh <source root>, with KITTY_BIN naming the build folder.
 stress=${KITTY_BIN:?}/kitty-stress
 work=$(mktemp -d) || exit 2
@@ -18,7 +18,7 @@ done
 "$stress" --scenario nonsense --quick 2>/dev/null
 [ $? -eq 2 ] || fail "an unknown scenario is no usage error"
 
-for name in workers creations supervisors foreign merges escapes; do
+for name in workers creations supervisors merges escapes; do
 	"$stress" --scenario "$name" --quick --json >"$work/$name.json" 2>"$work/$name.err" || {
 		cat "$work/$name.json" "$work/$name.err"
 		fail "$name: something broke"
