@@ -239,7 +239,8 @@ static void on_lane_answer(struct worker *worker, const struct kt_frame *frame)
 static void agent_end_by_itself(void *arg)
 {
 	struct agent *agent = arg;
-	static const int codes[] = {1, 3, 125, 0};
+	/* Not 125: such an agent is not tried again, and the mission would rightly stay open. */
+	static const int codes[] = {1, 3, 124, 0};
 
 	if (sim_fault(10))
 		agent_end(agent, 0, sim_chance(50) ? SIGSEGV : SIGKILL);
