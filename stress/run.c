@@ -18,7 +18,7 @@
 #include "ipc/buffer.h"
 #include "ipc/child.h"
 
-enum { KT_RUN_TIMEOUT_MS = 300000, KT_RUN_OUTPUT_MAX = 1 << 30 };
+enum { KT_RUN_TIMEOUT_MS = 3600000, KT_RUN_OUTPUT_MAX = 1 << 30 };
 
 /* The harness is one thread and sets its environment before it starts anything. */
 static void set(const char *name, const char *value)
