@@ -16,7 +16,9 @@ library=$KITTY_BIN/tests/libkitty-faults.so
 box_open
 REPO=$BOX/mnt/repo
 power_end() {
+	power_status=$?
 	cd / && umount -l "$BOX/mnt" 2>/dev/null
+	(exit "$power_status")
 	box_remove
 }
 trap power_end EXIT
