@@ -10,6 +10,7 @@
 
 #include "ipc/buffer.h"
 #include "supervisor/git/environment.h"
+#include "supervisor/git/keep.h"
 
 #define NICENESS 10
 #define LOOSE_SAMPLE_MAX 27 /* git's rule: objects/17 holding this many means some 6700 in all */
@@ -52,11 +53,15 @@ enum kt_code kt_consolidate_start(
 	static const struct kt_git_descriptors silent = {
 		KT_CHILD_NULL_FD, KT_CHILD_NULL_FD, KT_CHILD_NULL_FD, NICENESS};
 	struct kt_git_call call = {.cwd = repo->primary, .args = geometric};
+	char *objects = NULL;
 	int major = 0, minor = 0;
 	enum kt_code code = kt_git_version(&major, &minor, err);
 
 	if (code != KT_E_OK)
 		return code;
+	objects = kt_format("%s/objects", repo->common_dir);
+	kt_kept_sweep(objects, repo->common_dir);
+	free(objects);
 	if (major == 2 && minor < 32)
 		call.args = before_2_32;
 	return kt_git_start(&call, &silent, out, err);

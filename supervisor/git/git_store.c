@@ -5,6 +5,7 @@
  * owner were checked by kt_repository_check. It is started by the first object that is read.
  */
 #include "supervisor/git/git_store.h"
+#include "supervisor/git/keep.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -129,11 +130,16 @@ enum kt_code kt_git_store_settle(struct kt_store *store, struct kt_error *err)
 {
 	struct git_store *self = self_of(store);
 
-	if (self->last.pack.len == 0 || kt_pack_is_there(&self->last, self->objects))
+	enum kt_code code = KT_E_OK;
+
+	if (self->last.pack.len == 0)
 		return KT_E_OK;
-	/* A pruning gc, or a repack that took the objects over: writing the pack again is right in
-	 * both cases. */
-	return kt_pack_write(&self->last, self->objects, err);
+	/* Somebody's repack may have taken the objects over, or a prune away: writing the pack
+	 * again is right in both cases. */
+	if (!kt_pack_is_there(&self->last, self->objects))
+		code = kt_pack_write(&self->last, self->objects, err);
+	kt_pack_release_kept(&self->last, self->objects, self->common_dir);
+	return code;
 }
 
 static enum kt_code ref_move(
@@ -223,9 +229,13 @@ static enum kt_code barrier(struct kt_store *store, struct kt_error *err)
 		return code;
 	if (self->deflater == NULL)
 		self->deflater = kt_deflater_new();
+	/* What was kept and never came to a ref is given up. */
+	kt_pack_release_kept(&self->last, self->objects, self->common_dir);
 	kt_pack_build(&self->batch, self->deflater, &self->last);
+	kt_pack_keep(&self->last, self->objects);
 	code = kt_pack_write(&self->last, self->objects, err);
 	if (code != KT_E_OK) {
+		kt_pack_release_kept(&self->last, self->objects, self->common_dir);
 		kt_pack_release(&self->last);
 		return code;
 	}
@@ -248,6 +258,7 @@ static void close_store(struct kt_store *store)
 
 	kt_batch_release(&self->batch);
 	clear_recent(self);
+	kt_pack_release_kept(&self->last, self->objects, self->common_dir);
 	kt_pack_release(&self->last);
 	kt_deflater_free(self->deflater);
 	git_repository_free(self->graph);

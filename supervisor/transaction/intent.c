@@ -16,6 +16,7 @@
 
 #include "ipc/child.h"
 #include "ipc/file.h"
+#include "supervisor/git/keep.h"
 #include "supervisor/transaction/writer_private.h"
 
 enum { RECORD_MAX = 512, OLD_LOCK_S = 10, INTENT_SPAN_S = 10, PROC_MAX = 1 << 16 };
@@ -247,7 +248,7 @@ void kt_intent_break_stale_locks(struct kt_writer *writer)
 	struct lock_rule rule;
 	char *ref_lock =
 		kt_format("%s/%s.lock", writer->options.mission->common_dir, writer->to.ref);
-	char *git_dir = git_dir_of(writer), *index_lock = NULL;
+	char *git_dir = git_dir_of(writer), *index_lock = NULL, *objects = NULL;
 
 	read_rule(writer, &rule);
 	break_lock(writer, &rule, ref_lock);
@@ -255,8 +256,12 @@ void kt_intent_break_stale_locks(struct kt_writer *writer)
 		index_lock = kt_path_join(git_dir, "index.lock");
 		break_lock(writer, &rule, index_lock);
 	}
-	if (rule.has_dead_owner)
+	if (rule.has_dead_owner) {
+		objects = kt_path_join(writer->options.mission->common_dir, "objects");
+		kt_kept_sweep(objects, writer->options.mission->common_dir);
 		kt_intent_clear(writer);
+	}
+	free(objects);
 	free(git_dir);
 	free(ref_lock);
 	free(index_lock);

@@ -37,6 +37,11 @@ static enum kt_code row_read(const char *text, size_t len, struct row *row, stru
 	if (kt_json_parse(text, len, KT_JSON_LAST_WINS, &json, &cause) != KT_E_OK)
 		return kt_error_set(err, KT_E_EVENT_INVALID, "%s: %.*s", cause.detail,
 			(int)(len > 80 ? 80 : len), text);
+	if (!kt_json_is(json, KT_JSON_OBJECT)) {
+		kt_json_free(json);
+		return kt_error_set(err, KT_E_EVENT_INVALID, "a row is no object: %.*s",
+			(int)(len > 80 ? 80 : len), text);
+	}
 	id = kt_json_get_string(json, "event_id");
 	at = kt_json_get_string(json, "at");
 	if (at == NULL)
