@@ -152,6 +152,7 @@ static bool files_look(struct kt_doctor *doctor, const char **differs, struct kt
 {
 	const struct kt_mission *mission = doctor->mission;
 	struct kt_error ignored = KT_ERROR_INIT;
+	enum kt_code code;
 	bool is_found = true;
 
 	for (int i = 0; is_found && i < (doctor->is_supervised ? ASK_AGAIN_TIMES : 2); i++) {
@@ -162,9 +163,11 @@ static bool files_look(struct kt_doctor *doctor, const char **differs, struct kt
 			   : !file_is_committed(doctor, mission->snapshot_path)
 				   ? mission->snapshot_path
 				   : NULL;
-		if (kt_worktree_changes(mission->coord_worktree, changes, &ignored) != KT_E_OK)
+		code = kt_worktree_changes(mission->coord_worktree, changes, &ignored);
+		if (code != KT_E_OK)
 			kt_buffer_clear(changes);
-		is_found = *differs != NULL || changes->len > 0;
+		/* git fails at an index that it cannot read. */
+		is_found = *differs != NULL || changes->len > 0 || code == KT_E_GIT_FAILED;
 	}
 	return is_found;
 }
@@ -179,7 +182,8 @@ static const char *other_change(const struct kt_mission *mission, const struct k
 	return NULL;
 }
 
-/* Somebody's checkout: what is there may be all that is left of something, so it is theirs to move. */
+/* Somebody's checkout: what is there may be all that is left of something, so it is theirs to move.
+ */
 static void on_difference(const struct kt_destination *where, const char *path, void *arg)
 {
 	struct kt_doctor *doctor = arg;
@@ -198,8 +202,8 @@ void kt_doctor_checkouts(struct kt_doctor *doctor)
 	struct kt_error ignored = KT_ERROR_INIT;
 
 	if (doctor->mission->coordination_branch == NULL &&
-		kt_checkouts_each_difference(doctor->repo, doctor->mission, on_difference, doctor,
-			&ignored) != KT_E_OK)
+		kt_checkouts_each_difference(
+			doctor->repo, doctor->mission, on_difference, doctor, &ignored) != KT_E_OK)
 		kt_doctor_add(doctor, KT_FINDING_LOG_UNREADABLE, doctor->mission->log_path, "%s",
 			ignored.detail);
 }

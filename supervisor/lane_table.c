@@ -384,8 +384,8 @@ static bool is_switched_on(const struct kt_lane_place *place)
 	return on;
 }
 
-/* A tracked path without the skip bit; gives; NULL: none. */
-static char *without_skip_bit(const struct kt_lane_place *place, char *const *absent)
+/* A tracked path without the skip bit, or an index that cannot tell; gives; NULL: neither. */
+static char *skip_bit_problem(const struct kt_lane_place *place, char *const *absent)
 {
 	const char *args[] = {
 		"ls-files", "-t", "--", absent[0], absent[0] == NULL ? NULL : absent[1], NULL};
@@ -396,11 +396,13 @@ static char *without_skip_bit(const struct kt_lane_place *place, char *const *ab
 	if (absent[0] == NULL ||
 		kt_lane_git_text(place->worktree, args, &text, &exit_code, &ignored) != KT_E_OK)
 		return NULL;
-	for (const char *line = text; *line != '\0' && found == NULL;) {
+	if (exit_code != 0)
+		found = kt_strdup(KT_LANE_INDEX_UNREADABLE);
+	for (const char *line = text; found == NULL && *line != '\0';) {
 		size_t len = strcspn(line, "\n");
 
 		if (len > 2 && line[0] != 'S')
-			found = kt_strndup(line + 2, len - 2);
+			found = kt_format("%.*s has lost its skip bit", (int)len - 2, line + 2);
 		line += len + (line[len] == '\n' ? 1 : 0);
 	}
 	free(text);
@@ -426,10 +428,8 @@ char *kt_lane_sparse_problem(const struct kt_mission *mission, const struct kt_l
 			problem = kt_format("%s is on the disk", path);
 		free(path);
 	}
-	path = problem == NULL ? without_skip_bit(place, absent) : NULL;
-	if (path != NULL)
-		problem = kt_format("%s has lost its skip bit", path);
-	free(path);
+	if (problem == NULL)
+		problem = skip_bit_problem(place, absent);
 	kt_strings_free(patterns);
 	kt_strings_free(absent);
 	return problem;

@@ -71,6 +71,7 @@ struct kt_lane_action kt_lane_action_find(enum kt_lane_folder folder, bool has_b
 /* What ends the merge, rebase, ... that is under way: "merge --abort"; pure. */
 const char *kt_lane_abort_command(const char *state);
 
+#define KT_LANE_INDEX_UNREADABLE "its index cannot be read"
 /* How a lane's sparse policy is not as it must be, for people; gives; NULL: it is. */
 char *kt_lane_sparse_problem(const struct kt_mission *mission, const struct kt_lane_place *place);
 

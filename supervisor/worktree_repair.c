@@ -10,6 +10,7 @@
 #include <kitty/limits.h>
 
 #include "ipc/file.h"
+#include "supervisor/git/index.h"
 #include "supervisor/lane_ops.h"
 #include "supervisor/lane_table.h"
 #include "supervisor/rescue.h"
@@ -294,8 +295,11 @@ static enum kt_code step_sparse(
 	if (problem != NULL) {
 		if (repair->problem == NULL)
 			repair->problem = problem;
+		if (strcmp(problem, KT_LANE_INDEX_UNREADABLE) == 0)
+			code = kt_index_rebuild(row->place.worktree, err);
 		/* git takes away what is as it is committed; what it leaves is somebody's work. */
-		code = sparse_set(repair, row, err);
+		if (code == KT_E_OK)
+			code = sparse_set(repair, row, err);
 		if (code == KT_E_OK)
 			code = decoys_move(repair, row, err);
 		if (code == KT_E_OK)

@@ -121,6 +121,12 @@ static enum kt_code coordination_clean(
 
 	repair->problem = "it is not as the coordination branch is";
 	was_dirty = changes.len > 0;
+	/* An index that git cannot read is healed as well. */
+	if (code == KT_E_GIT_FAILED) {
+		*err = (struct kt_error)KT_ERROR_INIT;
+		code = KT_E_OK;
+		was_dirty = true;
+	}
 	if (code == KT_E_OK)
 		code = coordination_heal(repair, err);
 	if (code == KT_E_OK)

@@ -29,7 +29,7 @@ KT_MUST_CHECK enum kt_code kt_index_matches(struct kt_store *store, const char *
 /*
  * Makes an index anew from HEAD that nobody can read any more (zeros or half of it, after a power
  * loss: git does not sync it before its rename). What was there is kept beside it as index.damaged.
- * For kitty's own worktree only. Blocks on a git child.
+ * For kitty's own worktrees only: coordination, lanes. Blocks on a git child.
  */
 KT_MUST_CHECK enum kt_code kt_index_rebuild(const char *worktree, struct kt_error *err);
 
