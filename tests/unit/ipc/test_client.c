@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -435,6 +436,43 @@ static void a_folder_that_is_not_ours_alone_is_refused(void **state)
 	free(folder);
 }
 
+/* Whoever got hold of the socket all the same, its modes changed: the kernel says who they are. */
+static void another_users_process_is_not_accepted(void **state)
+{
+	struct kt_error err = KT_ERROR_INIT;
+	char *path = NULL, *folder;
+	int listener = -1, fd = -1, peer = -1, status = 0;
+	pid_t pid;
+
+	(void)state;
+	if (geteuid() != 0)
+		skip(); /* only root can be somebody else */
+	assert_int_equal(kt_socket_listen("/repo peer", &path, &listener, &err), KT_E_OK);
+	folder = kt_path_parent(path);
+	assert_int_equal(chmod(sandbox, 0711) + chmod(folder, 0711) + chmod(path, 0666), 0);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		struct sockaddr_un address = {.sun_family = AF_UNIX};
+
+		(void)snprintf(address.sun_path, sizeof address.sun_path, "%s", path);
+		fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+		if (setresuid(12345, 12345, 12345) != 0 ||
+			connect(fd, (const struct sockaddr *)&address, sizeof address) != 0)
+			_exit(1);
+		_exit(0);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+	assert_int_equal(kt_socket_accept(listener, &peer, &err), KT_E_PEER_REFUSED);
+	assert_int_equal(peer, -1);
+	assert_int_equal(chmod(folder, 0700) + chmod(sandbox, 0700), 0);
+	(void)close(listener);
+	assert_int_equal(unlink(path), 0);
+	free(folder);
+	free(path);
+}
+
 static int make_sandbox(void **state)
 {
 	char template[] = "/tmp/kitty-test-XXXXXX";
@@ -468,6 +506,7 @@ int main(void)
 		cmocka_unit_test(a_socket_is_private_short_named_and_closed_on_exec),
 		cmocka_unit_test(a_path_longer_than_an_address_is_listened_on_and_reached),
 		cmocka_unit_test(a_folder_that_is_not_ours_alone_is_refused),
+		cmocka_unit_test(another_users_process_is_not_accepted),
 	};
 
 	return cmocka_run_group_tests(tests, make_sandbox, remove_sandbox);
