@@ -270,19 +270,47 @@ static void a_ref_that_was_set_back_at_once_is_moved_again(void **state)
 		"git show " REF ":kitty-specs/" SLUG "/status.events.jsonl | grep -c '\"once\"'");
 }
 
+static void hook_install(const struct fixture *f, const char *name, const char *text)
+{
+	shell(f,
+		"mkdir -p .git/hooks && printf '#!/bin/sh\\n%%s\\n' '%s' >.git/hooks/%s && "
+		"chmod +x .git/hooks/%s",
+		text, name, name);
+}
+
 /* The worktree was right when it was looked at; a hook has time to change it until the swap. */
 static void a_head_that_a_hook_moved_is_refused(void **state)
 {
 	struct fixture *f = *state;
 	char *before = ask(f, "git rev-parse " REF);
 
-	shell(f,
-		"git branch -q other " REF " && mkdir -p .git/hooks && printf "
-		"'#!/bin/sh\\ngit symbolic-ref HEAD refs/heads/other\\n' >.git/hooks/pre-commit && "
-		"chmod +x .git/hooks/pre-commit");
+	shell(f, "git branch -q other " REF);
+	hook_install(f, "pre-commit", "git symbolic-ref HEAD refs/heads/other");
 	submit(f, note(NULL), NULL);
 	finish(f);
 	assert_string_equal(last_code(f), "SAFE_COMMIT_HEAD_MISMATCH");
+	assert_ask(f, before, "git rev-parse " REF);
+	free(before);
+}
+
+/* A git that dies after the ref has moved has moved it; one that dies before says nothing, too. */
+static void neither_gits_words_nor_its_exit_status_decide(void **state)
+{
+	struct fixture *f = *state;
+	char *before = NULL;
+
+	hook_install(f, "reference-transaction",
+		"[ \"$1\" != committed ] || { echo trouble >&2; kill -9 $PPID; }");
+	submit(f, note(NULL), NULL);
+	finish(f);
+	assert_string_equal(last_code(f), "OK");
+	assert_ask(f, "1",
+		"git show " REF ":kitty-specs/" SLUG "/status.events.jsonl | grep -c '\"once\"'");
+	before = ask(f, "git rev-parse " REF);
+	hook_install(f, "reference-transaction", "[ \"$1\" != prepared ] || kill -9 $PPID");
+	submit(f, note(NULL), NULL);
+	finish(f);
+	assert_string_not_equal(last_code(f), "OK");
 	assert_ask(f, before, "git rev-parse " REF);
 	free(before);
 }
@@ -349,6 +377,7 @@ int main(void)
 		TEST(a_tail_is_flushed_in_quarantine_before_the_log_is_cut),
 		TEST(a_ref_that_was_set_back_at_once_is_moved_again),
 		TEST(a_head_that_a_hook_moved_is_refused),
+		TEST(neither_gits_words_nor_its_exit_status_decide),
 		TEST(a_lock_on_a_file_that_was_replaced_is_none),
 		TEST(a_closed_mission_has_no_writer),
 		TEST(files_of_another_mission_are_refused),
