@@ -69,6 +69,7 @@ static enum kt_code writer_open(
 		.on_notice = doctor->options->on_notice,
 		.arg = doctor->options->arg};
 
+	options.sign = doctor->config != NULL && doctor->config->sign_bookkeeping;
 	if (doctor->config != NULL && doctor->config->has_protected)
 		options.protected_branches =
 			(const char *const *)doctor->config->protected_branches;

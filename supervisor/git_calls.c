@@ -9,8 +9,11 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <kitty/limits.h>
+
 #include "ipc/file.h"
 #include "supervisor/git/environment.h"
+#include "supervisor/git/sign.h"
 
 enum kt_code kt_git_place_init(struct kt_git_place *place, const struct kt_mission *mission,
 	bool scratch, struct kt_error *err)
@@ -150,6 +153,29 @@ static size_t add_identity(const struct kt_git_place *place, const char *role, b
 	return 2;
 }
 
+/* What a dry run makes is thrown away. */
+static bool is_signed(const struct kt_git_place *place)
+{
+	return place->sign && place->objects == NULL;
+}
+
+/* The user's profile, where the keys are; with nobody to ask. */
+static void ask_signature(struct kt_git_call *call, const char **variables)
+{
+	for (size_t i = 0; kt_sign_variables[i] != NULL; i++)
+		variables[i] = kt_sign_variables[i];
+	call->profile = KT_GIT_USER;
+	call->no_terminal = true;
+	call->timeout_ms = KT_HOOK_TIMEOUT_MS;
+}
+
+static enum kt_code signing_failed(struct kt_error *err)
+{
+	struct kt_error cause = *err;
+
+	return kt_error_set(err, KT_E_SIGNING_FAILED, "%s", cause.detail);
+}
+
 enum kt_code kt_git_commit(const struct kt_git_place *place, const struct kt_git_commit_wish *wish,
 	struct kt_oid *out, struct kt_error *err)
 {
@@ -158,13 +184,15 @@ enum kt_code kt_git_commit(const struct kt_git_place *place, const struct kt_git
 		kt_realloc_array(NULL, wish->parents_len + 1, sizeof *parents);
 	const char **args = kt_realloc_array(NULL, wish->parents_len * 2 + 8, sizeof *args);
 	char *variables[8] = {NULL};
-	const char *environment[10] = {NULL};
+	const char *environment[16] = {NULL};
 	size_t len = 0, count = 0;
 	struct kt_buffer text = KT_BUFFER_INIT;
 	struct kt_git_call call = call_of(place, args);
 	enum kt_code code = KT_E_OK;
 
 	args[len++] = "commit-tree";
+	if (is_signed(place))
+		args[len++] = "-S";
 	args[len++] = tree.text;
 	for (size_t i = 0; i < wish->parents_len; i++) {
 		parents[i] = kt_oid_format(&wish->parents[i]);
@@ -181,10 +209,14 @@ enum kt_code kt_git_commit(const struct kt_git_place *place, const struct kt_git
 	for (size_t i = 0; place->environment[i] != NULL; i++)
 		environment[count + i] = place->environment[i];
 	call.extra_env = environment;
+	if (is_signed(place))
+		ask_signature(&call, environment + count);
 	call.input = wish->message;
 	call.input_len = strlen(wish->message);
 	call.out = &text;
 	code = kt_git_run(&call, err);
+	if (code != KT_E_OK && is_signed(place))
+		code = signing_failed(err);
 	if (code == KT_E_OK) {
 		kt_buffer_puts(&text, "");
 		if (text.len > 0)

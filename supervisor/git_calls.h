@@ -19,6 +19,7 @@
 
 struct kt_git_place {
 	char *cwd;     /* the coordination worktree when it is there, else the primary checkout */
+	bool sign;     /* the commits that are made in the repository */
 	char *objects; /* NULL: the repository's own object store */
 	char *variables[2];
 	const char *environment[3];

@@ -422,6 +422,7 @@ enum kt_code kt_merge(
 	run.target_ref = kt_format("refs/heads/%s", options->mission->target_branch);
 	kt_merge_state_load(&run);
 	code = kt_git_place_init(&run.place, options->mission, false, err);
+	run.place.sign = options->sign;
 	if (code == KT_E_OK)
 		code = options->mission->coordination_branch != NULL ? merge(&run, err)
 								     : kt_merge_plain(&run, err);

@@ -32,6 +32,7 @@ struct kt_merge_options {
 	const struct kt_mission *mission;
 	const char *strategy; /* merge, squash, rebase; NULL: as recorded, else merge */
 	bool dry_run, resume, keep_worktrees, interactive;
+	bool sign; /* the commits that the merge makes on the target */
 	kt_merge_submit_cb submit;
 	void (*on_notice)(const char *line, void *arg);
 	void *arg;

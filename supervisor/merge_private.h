@@ -54,7 +54,7 @@ void kt_merge_state_load(struct kt_merge_run *run);
 KT_MUST_CHECK enum kt_code kt_merge_state_save(struct kt_merge_run *run, struct kt_error *err);
 void kt_merge_state_drop(const struct kt_mission *mission);
 char *kt_merge_state_path(const struct kt_mission *mission);
-/* For tests: SPEC_KITTY_FAILPOINT names the step after which the process kills itself. */
+/* For tests, and only in builds with KITTY_FAILPOINTS: SPEC_KITTY_FAILPOINT names the step after which the process kills itself. */
 void kt_failpoint(const char *name);
 void kt_merge_notice(const struct kt_merge_run *run, const char *format, ...) KT_PRINTF(2, 3);
 

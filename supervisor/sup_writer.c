@@ -84,6 +84,7 @@ enum kt_code kt_sup_writer_open(struct kt_supervisor *supervisor, struct kt_erro
 		.holder_command = "kitty launch",
 		.hold_lock = true,
 		.hook_timeout_ms = (int)launch->config->hook_timeout_ms,
+		.sign = launch->config->sign_bookkeeping,
 		.protected_branches =
 			launch->config->has_protected
 				? (const char *const *)launch->config->protected_branches

@@ -127,6 +127,9 @@ static enum kt_code act(const struct kt_invocation *invocation, struct kt_contex
 
 	if (kt_invocation_has(invocation, "abort"))
 		return kt_merge_abort(context->repo, context->mission, report, err);
+	if (kt_context_config(context, err) != KT_E_OK)
+		return err->code;
+	wish.sign = context->config->sign_bookkeeping;
 	return kt_merge(&wish, report, err);
 }
 

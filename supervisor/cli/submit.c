@@ -134,6 +134,7 @@ static enum kt_code writer_open(struct kt_context *context, const char *holder,
 	if (code != KT_E_OK)
 		return code;
 	options.hook_timeout_ms = (int)context->config->hook_timeout_ms;
+	options.sign = context->config->sign_bookkeeping;
 	if (context->config->has_protected)
 		options.protected_branches =
 			(const char *const *)context->config->protected_branches;

@@ -192,7 +192,8 @@ enum kt_code kt_git_run(const struct kt_git_call *call, struct kt_error *err)
 	spec.argv = argv;
 	spec.envp = (const char *const *)environment;
 	spec.cwd = call->cwd;
-	spec.new_group = true;
+	spec.new_group = !call->no_terminal;
+	spec.new_session = call->no_terminal;
 	code = kt_child_run(&spec, call->input, call->input_len, OUTPUT_MAX, call->out, errors,
 		call->timeout_ms == 0 ? KT_GIT_TIMEOUT_MS : call->timeout_ms, &status, err);
 	if (code == KT_E_OK)
@@ -215,7 +216,8 @@ enum kt_code kt_git_start(const struct kt_git_call *call,
 	spec.argv = argv;
 	spec.envp = (const char *const *)environment;
 	spec.cwd = call->cwd;
-	spec.new_group = true;
+	spec.new_group = !call->no_terminal;
+	spec.new_session = call->no_terminal;
 	spec.stdin_fd = descriptors->input;
 	spec.stdout_fd = descriptors->output;
 	spec.stderr_fd = descriptors->errors;

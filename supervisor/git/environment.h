@@ -10,6 +10,7 @@
 #ifndef KITTY_SUPERVISOR_GIT_ENVIRONMENT_H
 #define KITTY_SUPERVISOR_GIT_ENVIRONMENT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include <kitty/error.h>
@@ -44,6 +45,7 @@ struct kt_git_call {
 	struct kt_buffer *out, *errors; /* may be NULL */
 	int *exit_code;                 /* may be NULL */
 	int timeout_ms;                 /* 0: KT_GIT_TIMEOUT_MS */
+	bool no_terminal;               /* a session of its own, where nobody can be asked */
 };
 KT_MUST_CHECK enum kt_code kt_git_run(const struct kt_git_call *call, struct kt_error *err);
 

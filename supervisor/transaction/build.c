@@ -271,10 +271,11 @@ static void build_batch(struct kt_writer *writer, bool is_single)
 	}
 }
 
-/* Each of these hooks runs once per commit, so a commit is a batch of its own. */
-static bool has_commit_hooks(const struct kt_writer *writer)
+/* Each of these hooks runs once per commit, and so does a signer: a commit is a batch of its own.
+ */
+static bool has_companions(const struct kt_writer *writer)
 {
-	return kt_hooks_any_before_commit(&writer->hooks) ||
+	return writer->options.sign || kt_hooks_any_before_commit(&writer->hooks) ||
 	       writer->hooks.path[KT_HOOK_POST_COMMIT] != NULL;
 }
 
@@ -290,12 +291,14 @@ enum turn kt_step_build(struct kt_writer *writer)
 		return TURN_NEXT;
 	}
 	start_batch(writer);
-	build_batch(writer, has_commit_hooks(writer));
+	build_batch(writer, has_companions(writer));
 	if (writer->built == 0) {
 		kt_batch_discard(writer);
 		writer->step = STEP_ANSWER;
 	} else {
-		writer->step = kt_hooks_any_before_commit(&writer->hooks) ? STEP_HOOKS : STEP_SWAP;
+		writer->step = kt_hooks_any_before_commit(&writer->hooks)
+				       ? STEP_HOOKS
+				       : kt_step_before_swap(writer);
 	}
 	return TURN_NEXT;
 }

@@ -176,7 +176,7 @@ static enum turn accept(struct kt_writer *writer)
 		code = use_message(writer, kt_hooks_judged(writer), message, &err);
 	if (code != KT_E_OK)
 		return kt_hooks_fail(writer, &err);
-	writer->step = STEP_SWAP;
+	writer->step = kt_step_before_swap(writer);
 	return TURN_NEXT;
 }
 

@@ -26,6 +26,7 @@ static const char *const names[STEP_COUNT] = {
 	[STEP_MERGE] = "merge",
 	[STEP_BUILD] = "build",
 	[STEP_HOOKS] = "hooks",
+	[STEP_SIGN] = "hooks", /* to the model: one more program that may refuse */
 	[STEP_SWAP] = "swap",
 	[STEP_FILES] = "files",
 	[STEP_ANSWER] = "answer",
@@ -73,7 +74,7 @@ void kt_trace_step(const struct kt_writer *writer, enum step ended)
 {
 	struct kt_buffer line = KT_BUFFER_INIT;
 
-	if (writer->trace_fd < 0 || writer->step == ended)
+	if (writer->trace_fd < 0 || names[writer->step] == names[ended])
 		return;
 	kt_buffer_printf(&line, "%ld %s %s %s %s", (long)getpid(), names[ended],
 		names[writer->step], kt_oid_format(&writer->tip).text,

@@ -33,6 +33,7 @@ static enum turn (*const steps[STEP_COUNT])(struct kt_writer *) = {
 	[STEP_MERGE] = kt_step_merge,
 	[STEP_BUILD] = kt_step_build,
 	[STEP_HOOKS] = kt_step_hooks,
+	[STEP_SIGN] = kt_step_sign,
 	[STEP_SWAP] = kt_step_swap,
 	[STEP_FILES] = kt_step_files,
 	[STEP_ANSWER] = step_answer,

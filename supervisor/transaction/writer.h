@@ -2,7 +2,8 @@
  * The writer of a mission's event log: the write path of architecture.md, section 3, as a step
  * machine.
  *
- *   submit -> lock -> heal -> gate -> validate -> build -> hooks -> swap -> files -> receipt
+ *   submit -> lock -> heal -> gate -> validate -> build -> hooks -> sign -> swap -> files ->
+ * receipt
  *
  * The supervisor keeps one writer for its whole life (hold_lock) and drives it from its loop; a
  * command without a supervisor makes one, submits, drives it with poll (kt_writer_finish) and frees
@@ -40,7 +41,8 @@ struct kt_writer_options {
 	const char *holder_command;       /* "kitty launch": what the holder file says */
 	bool hold_lock;                   /* supervisor: keep the lock until free */
 	int lock_timeout_ms;              /* 0: KT_LOCK_TIMEOUT_MS */
-	int hook_timeout_ms;              /* 0: KT_HOOK_TIMEOUT_MS */
+	int hook_timeout_ms;              /* 0: KT_HOOK_TIMEOUT_MS; for the signer, too */
+	bool sign;                        /* each commit, through git; else none is */
 	const char *const
 		*protected_branches; /* configured globs; NULL: the defaults (architecture.md, 8) */
 	const char *program; /* path of kitty itself, for `kitty internal ...` helpers; NULL:

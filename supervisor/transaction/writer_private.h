@@ -60,6 +60,7 @@ enum step {
 	STEP_MERGE,
 	STEP_BUILD,
 	STEP_HOOKS,
+	STEP_SIGN,
 	STEP_SWAP,
 	STEP_FILES,
 	STEP_ANSWER,
@@ -161,6 +162,7 @@ enum turn kt_step_judge(struct kt_writer *writer);
 enum turn kt_step_merge(struct kt_writer *writer);
 enum turn kt_step_build(struct kt_writer *writer);
 enum turn kt_step_hooks(struct kt_writer *writer);
+enum turn kt_step_sign(struct kt_writer *writer);
 enum turn kt_step_swap(struct kt_writer *writer);
 enum turn kt_step_files(struct kt_writer *writer);
 enum turn kt_step_post(struct kt_writer *writer);
@@ -233,6 +235,8 @@ struct pending *kt_hooks_judged(struct kt_writer *writer); /* the request that t
 const char *kt_hooks_last_name(const struct kt_writer *writer);
 enum turn kt_hooks_refuse(struct kt_writer *writer, const char *hook, const char *reason);
 enum turn kt_hooks_fail(struct kt_writer *writer, const struct kt_error *err);
+/* sign.c: what follows when the hooks have spoken. */
+enum step kt_step_before_swap(const struct kt_writer *writer);
 /* judge.c: starts git's look at the worktree; judges when it has ended. */
 KT_MUST_CHECK enum kt_code kt_hooks_look(struct kt_writer *writer, struct kt_error *err);
 enum turn kt_hooks_judge(struct kt_writer *writer, const struct kt_child_status *status);
