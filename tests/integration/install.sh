@@ -18,6 +18,11 @@ done
 version=$("$prefix/bin/kitty" --version) || fail "kitty --version failed"
 [ "$("$prefix/bin/spec-kitty" --version)" = "$version" ] || fail "spec-kitty answers otherwise than kitty"
 
+# Only a build for tests can be told to kill itself.
+grep -q '^KITTY_FAILPOINTS:BOOL=ON$' "$bin/CMakeCache.txt" && wanted=yes || wanted=no
+grep -q SPEC_KITTY_FAILPOINT "$prefix/bin/kitty" && found=yes || found=no
+[ "$found" = "$wanted" ] || fail "failpoints in the program: $found, in the options: $wanted"
+
 into # again, over our own link
 [ "$(readlink "$prefix/bin/spec-kitty")" = kitty ] || fail "our own link was not renewed"
 
