@@ -89,9 +89,11 @@ for kind in hand single_branch lanes; do
 
 	say "$kind: what a dead writer left is moved to quarantine"
 	printf '{"event_id": "half' >>"$LOG"
+	echo "a snapshot of somebody's own" >"${LOG%/*}/status.json"
 	expect_exit 0 kitty agent tasks move-task WP01 --to in_progress
 	grep -q quarantine "$ERR" || fail "no notice of the healing"
 	grep -rq '"half' .git/kitty/099-name/quarantine || fail "nothing in quarantine"
+	grep -rq "snapshot of somebody's own" .git/kitty/099-name/quarantine || fail "the snapshot is not in quarantine"
 	git diff --quiet HEAD -- kitty-specs || fail "the log differs from HEAD"
 
 	say "$kind: an edit of committed rows is refused and left alone"
