@@ -26,9 +26,18 @@ static void remove_one(const char *path, void *arg)
 	(void)unlink(path);
 }
 
+/* Among them are the folders of dry runs. */
+static void remove_whole(const char *path, void *arg)
+{
+	struct kt_error ignored = KT_ERROR_INIT;
+
+	(void)arg;
+	(void)!kt_folder_remove_tree(path, &ignored);
+}
+
 static void fix_leftovers(struct kt_doctor *doctor)
 {
-	kt_doctor_each_leftover(doctor, remove_one, NULL);
+	kt_doctor_each_leftover(doctor, remove_whole, NULL);
 }
 
 /* Under the lock of the repository's worktrees and of every mission, so that no kitty is at work

@@ -11,6 +11,7 @@
 #include "ipc/file.h"
 #include "supervisor/doctor_private.h"
 #include "supervisor/git/environment.h"
+#include "supervisor/scratch_objects.h"
 
 #define INFO_MAX (1U << 20)
 #define LEFTOVER_AGE_S 86400
@@ -192,6 +193,7 @@ void kt_doctor_each_leftover(struct kt_doctor *doctor, kt_path_cb each, void *ar
 		leftovers_of(folder, each, arg);
 		free(folder);
 	}
+	kt_scratch_objects_each_dead(doctor->repo->common_dir, each, arg);
 	free(pack);
 	free(objects);
 }
@@ -216,7 +218,7 @@ void kt_doctor_leftovers(struct kt_doctor *doctor)
 	kt_doctor_each_leftover(doctor, count_one, &count);
 	if (count.len > 0)
 		kt_doctor_add(doctor, KT_FINDING_LEFTOVERS, NULL,
-			"%zu temporary files of killed writers, older than a day: %s", count.len,
+			"left by killed processes: %zu temporary files or folders, the first is %s", count.len,
 			count.first);
 	free(count.first);
 }

@@ -14,24 +14,21 @@
 #include "ipc/file.h"
 #include "supervisor/git/environment.h"
 #include "supervisor/git/sign.h"
+#include "supervisor/scratch_objects.h"
 
 enum kt_code kt_git_place_init(struct kt_git_place *place, const struct kt_mission *mission,
 	bool scratch, struct kt_error *err)
 {
-	const char *tmp = getenv("TMPDIR"); /* NOLINT(concurrency-mt-unsafe): no threads */
+	enum kt_code code = KT_E_OK;
 
 	memset(place, 0, sizeof *place);
 	place->cwd = kt_strdup(kt_folder_exists(mission->coord_worktree) ? mission->coord_worktree
 									 : mission->repo_root);
 	if (!scratch)
 		return KT_E_OK;
-	place->objects = kt_format("%s/kitty-objects.XXXXXX", tmp == NULL ? "/tmp" : tmp);
-	if (mkdtemp(place->objects) == NULL) {
-		free(place->objects);
-		place->objects = NULL;
-		return kt_error_sys(err, kt_error_from_errno(errno), errno,
-			"a folder for the dry run's objects");
-	}
+	code = kt_scratch_objects_make(mission->common_dir, &place->objects, err);
+	if (code != KT_E_OK)
+		return code;
 	place->variables[0] = kt_format("GIT_OBJECT_DIRECTORY=%s", place->objects);
 	place->variables[1] =
 		kt_format("GIT_ALTERNATE_OBJECT_DIRECTORIES=%s/objects", mission->common_dir);

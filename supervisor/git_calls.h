@@ -25,7 +25,7 @@ struct kt_git_place {
 	const char *environment[3];
 };
 
-/* scratch: objects go to a temporary folder, which release removes. */
+/* scratch: objects go to a folder of their own (scratch_objects.h), which release removes. */
 KT_MUST_CHECK enum kt_code kt_git_place_init(struct kt_git_place *place,
 	const struct kt_mission *mission, bool scratch, struct kt_error *err);
 void kt_git_place_release(struct kt_git_place *place);

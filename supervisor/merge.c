@@ -240,6 +240,7 @@ static enum kt_code predict(struct kt_merge_run *run, struct kt_error *err)
 		code = kt_merge_result_make(run, err);
 	if (code == KT_E_OK)
 		code = kt_checkout_check(run, err);
+	kt_failpoint("merge-predicted");
 	if (code == KT_E_OK)
 		kt_merge_report_target(run);
 	kt_git_place_release(&run->place);
