@@ -206,6 +206,7 @@ expect_exit 0 kitty agent tasks move-task WP01 --to approved --mission 099-name
 say "legacy: rows on another branch only are not passed over"
 git -C "$B" switch -q -c elsewhere main
 ! kitty agent tasks move-task WP02 --to in_progress --mission 099-name --json >"$OUT" 2>"$ERR" || fail "half of the rows"
+expect_json "$OUT" error.code BOOKKEEPING_LEGACY_RESOLUTION_FAILED
 git -C "$B" switch -q kitty/mission-099-name-lane-b
 expect_exit 0 kitty agent tasks move-task WP02 --to in_progress --mission 099-name
 
