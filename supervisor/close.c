@@ -210,6 +210,7 @@ static void worktree_close(struct closing *c, const char *lane, const char *path
 		(void)kt_close_item(c->items, "worktree", lane, path, "absent");
 		return;
 	}
+	kt_worktree_removal_resume(c->wish->repo, path);
 	kt_worktree_inspect(c->wish->repo, path, &facts);
 	reason = foreign_lock(&facts);
 	if (reason != NULL)

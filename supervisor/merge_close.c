@@ -49,6 +49,7 @@ static void remove_worktree(struct kt_merge_run *run, const char *path)
 	bool existed = false;
 	enum kt_code code = KT_E_OK;
 
+	kt_worktree_removal_resume(run->options->repo, path);
 	kt_worktree_inspect(run->options->repo, path, &facts);
 	existed = facts.exists;
 	if (facts.exists && facts.is_linked)

@@ -408,6 +408,17 @@ static bool empty_folders_drop(const char *path)
 	return is_empty && rmdir(path) == 0;
 }
 
+/* git takes the registration away even when it could not delete every file: what is left then was
+ * judged before and is nobody's any more. */
+static bool is_remnant(const struct kt_repository *repo, const char *path)
+{
+	char *registered = kt_worktree_registration(repo, path);
+	bool is_left = registered == NULL && kt_folder_exists(path);
+
+	free(registered);
+	return is_left;
+}
+
 enum kt_code kt_worktree_remove(
 	const struct kt_repository *repo, const char *path, bool force, struct kt_error *err)
 {
@@ -418,6 +429,7 @@ enum kt_code kt_worktree_remove(
 
 	if (code != KT_E_OK)
 		return code;
+	kt_worktree_removal_resume(repo, path);
 	kt_worktree_inspect(repo, path, &facts);
 	registered = kt_worktree_registration(repo, path);
 	if (facts.exists && !facts.is_linked && registered != NULL && empty_folders_drop(path))
@@ -431,6 +443,8 @@ enum kt_code kt_worktree_remove(
 		code = kt_worktree_removal_begin(registered, err);
 	if (code == KT_E_OK && (facts.exists || registered != NULL))
 		code = drop(repo, path, err);
+	if (registered != NULL && is_remnant(repo, path))
+		code = kt_folder_remove_tree(path, err);
 	free(registered);
 	kt_worktree_facts_release(&facts);
 	kt_repository_unlock(lock);

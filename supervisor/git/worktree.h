@@ -70,6 +70,9 @@ KT_MUST_CHECK enum kt_code kt_worktree_changes(
 KT_MUST_CHECK enum kt_code kt_worktree_work(
 	const char *path, struct kt_buffer *paths, struct kt_error *err);
 bool kt_worktree_removal_is_begun(const char *path);
+/* A removal that was killed after the .git file had gone: the file comes back, so that the rest can be
+ * judged and removed as it would have been. Only where the registration bears the mark. */
+void kt_worktree_removal_resume(const struct kt_repository *repo, const char *path);
 KT_MUST_CHECK enum kt_code kt_worktree_removal_begin(
 	const char *registration, struct kt_error *err);
 

@@ -221,6 +221,26 @@ bool kt_worktree_removal_is_begun(const char *path)
 	return is_begun;
 }
 
+void kt_worktree_removal_resume(const struct kt_repository *repo, const char *path)
+{
+	char *registration = kt_worktree_registration(repo, path);
+	char *mark = registration == NULL ? NULL : kt_path_join(registration, REMOVAL_MARK);
+	char *file = kt_path_join(path, ".git");
+	struct kt_error ignored = KT_ERROR_INIT;
+	char *text = NULL;
+
+	if (mark != NULL && kt_file_exists(mark) && kt_folder_exists(path) &&
+		!kt_file_exists(file)) {
+		text = kt_format("gitdir: %s\n", registration);
+		/* Without it the folder is refused below, as before. */
+		(void)!kt_file_write_atomic(file, text, strlen(text), 0644, false, &ignored);
+	}
+	free(text);
+	free(file);
+	free(mark);
+	free(registration);
+}
+
 enum kt_code kt_worktree_work(const char *path, struct kt_buffer *paths, struct kt_error *err)
 {
 	struct kt_buffer changes = KT_BUFFER_INIT;
