@@ -165,17 +165,13 @@ sound
 expect_exit 0 kitty agent status emit WP01 --to in_progress --actor "$(sed -n 's/.*"actor": "\(agent-..\)".*"wp_id": "WP01".*/\1/p' "$LOG")" --mission "$MISSION"
 [ ! -s "$ERR" ] || fail "it warned twice"
 
-say "a coordination worktree without its .git file is somebody's folder: refused, nothing in it is touched"
+say "a coordination worktree without its .git file is set aside, whole, and made again"
 rm "$COORD/.git"
-before=$(tip)
-expect_exit 1 kitty agent status emit WP01 --to blocked --actor x --reason wait --mission "$MISSION" --json
-expect_json "$OUT" error.code BOOKKEEPING_WORKTREE_MISSING
-[ -f "$LOG" ] || fail "files are gone"
-expect_eq "$(tip)" "$before" "the branch"
-mv "$COORD" "$COORD.old"
-holder=$(sed -n 's/.*"actor": "\(agent-..\)".*"wp_id": "WP01".*/\1/p' "$COORD.old/kitty-specs/$MISSION/status.events.jsonl" | head -n 1)
+echo mine >"$COORD/mine.txt"
+holder=$(sed -n 's/.*"actor": "\(agent-..\)".*"wp_id": "WP01".*/\1/p' "$LOG" | head -n 1)
 expect_exit 0 kitty agent status emit WP01 --to blocked --actor "$holder" --reason wait --mission "$MISSION"
-rm -rf "$COORD.old"
+expect_eq "$(cat "$(find ".git/kitty/$MISSION/quarantine" -name mine.txt)")" mine "what stood there"
+[ ! -e "$COORD/mine.txt" ] || fail "the old folder is still there"
 sound
 
 say "its registration is gone: made again"
