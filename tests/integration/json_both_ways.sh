@@ -125,6 +125,7 @@ fails 3 MISSION_NOT_FOUND "mission sync" --mission nowhere
 
 # The helpers that the supervisor starts.
 succeeds "internal coordination"
+succeeds "internal coordination-sync" --since "$(tip)"
 succeeds "internal outbox"
 succeeds "internal lane-prepare" --lane lane-c
 since=$(git -C "$(lane c)" rev-parse HEAD)
@@ -134,8 +135,11 @@ succeeds "internal lane-commit" --lane lane-c --since "$since" --wp WP03 --title
 succeeds "internal lane-review" --lane lane-a
 succeeds "internal lane-sync" --lane lane-c --wp WP03 --point claim
 succeeds "internal integrate" --lane lane-c --commit "$(git -C "$(lane c)" rev-parse HEAD)" --onto "$(tip)"
-for helper in coordination outbox lane-prepare lane-inspect lane-commit lane-review lane-sync integrate; do
+succeeds "internal lane-gate" --lane lane-c --commit "$(git -C "$(lane c)" rev-parse HEAD)"
+for helper in coordination coordination-sync outbox lane-prepare lane-inspect lane-commit lane-review lane-sync integrate lane-gate; do
 	case $helper in
+	coordination-sync) more="--since $since" ;;
+	lane-gate) more="--lane lane-c --commit $since" ;;
 	lane-prepare | lane-inspect) more="--lane lane-c --since $since" ;;
 	lane-commit) more="--lane lane-c --since $since --wp WP03 --title Left --agent claude --max-bytes 1000000" ;;
 	lane-review) more="--lane lane-a" ;;
