@@ -85,6 +85,9 @@ for kind in hand single_branch lanes; do
 	before=$(sha256sum "$LOG" "$DRAFTS/status.json")
 	expect_exit 8 kitty agent tasks move-task WP01 --to in_progress
 	expect_eq "$(sha256sum "$LOG" "$DRAFTS/status.json")" "$before" "log and snapshot"
+	printf '#!/bin/sh\necho of the hook >>src/main.c\n' >.git/hooks/pre-commit
+	expect_exit 0 kitty agent tasks move-task WP01 --to blocked --reason later
+	grep -q "of the hook" src/main.c || fail "the hook's own edit was taken back"
 	rm .git/hooks/pre-commit
 
 	say "$kind: what a dead writer left is moved to quarantine"

@@ -400,11 +400,14 @@ static void an_answer_of_another_version_ends_the_worker(void **state)
 {
 	struct boss *boss = *state;
 	struct kt_child_status status;
+	struct kt_json *answer = parse("{\"version\":99}");
 	uint64_t request = 0;
 
+	/* Nothing else is wrong with it. */
+	kt_json_set_string(answer, "log_dir", boss->folder);
 	spawn_with_pipes(boss);
 	kt_json_free(expect(boss, KT_MSG_HELLO_REQUEST, &request));
-	send_frame(boss, KT_MSG_HELLO_ANSWER, request, parse("{\"version\":99}"));
+	send_frame(boss, KT_MSG_HELLO_ANSWER, request, answer);
 	kt_child_wait(&boss->worker, PATIENCE_MS, &status);
 	assert_true(status.exited);
 	assert_int_equal(status.exit_code, 1);
