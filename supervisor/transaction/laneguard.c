@@ -74,7 +74,8 @@ static enum turn start_judge(struct kt_writer *writer, struct pending *pending, 
 		mission->slug, "--lane", lane_id, "--commit", text.text, NULL};
 	struct kt_error err = KT_ERROR_INIT;
 
-	if (kt_subprocess_start(&writer->child, argv, NULL, mission->repo_root, KT_GIT_TIMEOUT_MS,
+	/* As long as a hook may take: everybody's requests wait for it. */
+	if (kt_subprocess_start(&writer->child, argv, NULL, mission->repo_root, KT_HOOK_TIMEOUT_MS,
 		    &err) == KT_E_OK)
 		return wait_for_judge(writer);
 	pending->is_judged = true;
@@ -95,8 +96,12 @@ static void judge_ended(
 	pending->is_judged = true;
 	/* A warning on standard error may stand before the object. */
 	start = strchr(kt_buffer_text(&output), '{');
-	if (start == NULL || kt_json_parse(start, strlen(start), KT_JSON_LAST_WINS, &answer,
-				     &ignored) != KT_E_OK) {
+	if (status->timed_out) {
+		(void)kt_error_set(
+			&err, KT_E_TIMEOUT, "git did not tell in time what the lane changed");
+		kt_pending_fail(writer, pending, &err);
+	} else if (start == NULL || kt_json_parse(start, strlen(start), KT_JSON_LAST_WINS, &answer,
+					    &ignored) != KT_E_OK) {
 		(void)kt_error_set(&err, KT_E_GIT_FAILED, "the lane gate's helper said: %.300s",
 			kt_buffer_text(&output));
 		kt_pending_fail(writer, pending, &err);
