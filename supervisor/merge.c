@@ -15,6 +15,7 @@
 #include "supervisor/merge_private.h"
 #include "supervisor/transaction/holder.h"
 #include "supervisor/transaction/lock.h"
+#include "supervisor/transaction/writer.h"
 
 enum { MOVES_MAX = 3, LOCK_POLL_MS = 20 };
 
@@ -363,6 +364,22 @@ static enum kt_code merge_really(struct kt_merge_run *run, struct kt_error *err)
 	return code;
 }
 
+/* What a killed writer left half done in the coordination worktree is not somebody's local change.
+ * Whatever cannot be healed is judged, and told, by the preflight. */
+static void heal(const struct kt_merge_run *run)
+{
+	const struct kt_merge_options *options = run->options;
+	const struct kt_writer_options wish = {.repo = options->repo,
+		.mission = options->mission,
+		.holder_command = "kitty merge"};
+	struct kt_writer *writer = NULL;
+	struct kt_error ignored = KT_ERROR_INIT;
+
+	if (kt_writer_new(&wish, &writer, &ignored) == KT_E_OK)
+		(void)!kt_writer_acquire(writer, &ignored);
+	kt_writer_free(writer);
+}
+
 static enum kt_code merge(struct kt_merge_run *run, struct kt_error *err)
 {
 	const struct kt_merge_options *options = run->options;
@@ -371,6 +388,7 @@ static enum kt_code merge(struct kt_merge_run *run, struct kt_error *err)
 
 	if (code == KT_E_OK && !options->dry_run) {
 		kt_checkout_restore(options->mission);
+		heal(run);
 		code = kt_merge_scratch_finish(run, err);
 	}
 	if (code == KT_E_OK)
