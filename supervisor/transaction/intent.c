@@ -196,12 +196,18 @@ static bool is_stale(
 	return is_old && !is_git_at_work(writer, false);
 }
 
-static void break_lock(struct kt_writer *writer, const struct lock_rule *rule, const char *path)
+/* True: it is a dead writer's, and the git child that outlived it still holds it. */
+static bool break_lock(struct kt_writer *writer, const struct lock_rule *rule, const char *path)
 {
 	struct stat lock;
 
-	if (lstat(path, &lock) == 0 && is_stale(writer, rule, &lock) && unlink(path) == 0)
+	if (lstat(path, &lock) != 0)
+		return false;
+	if (!is_stale(writer, rule, &lock))
+		return is_own_stale(rule, &lock);
+	if (unlink(path) == 0)
 		kt_writer_notice(writer, "healed: removed the stale lock %s", path);
+	return false;
 }
 
 static void read_rule(const struct kt_writer *writer, struct lock_rule *rule)
@@ -243,20 +249,22 @@ static char *git_dir_of(const struct kt_writer *writer)
 }
 
 /* Called right after the mission's lock was taken: whoever wrote the intent is dead or done. */
-void kt_intent_break_stale_locks(struct kt_writer *writer)
+bool kt_intent_break_stale_locks(struct kt_writer *writer)
 {
 	struct lock_rule rule;
 	char *ref_lock =
 		kt_format("%s/%s.lock", writer->options.mission->common_dir, writer->to.ref);
 	char *git_dir = git_dir_of(writer), *index_lock = NULL, *objects = NULL;
+	bool is_held = false;
 
 	read_rule(writer, &rule);
-	break_lock(writer, &rule, ref_lock);
+	is_held = break_lock(writer, &rule, ref_lock);
 	if (git_dir != NULL) {
 		index_lock = kt_path_join(git_dir, "index.lock");
-		break_lock(writer, &rule, index_lock);
+		is_held = break_lock(writer, &rule, index_lock) || is_held;
 	}
-	if (rule.has_dead_owner) {
+	/* The record stays as long as it explains a lock. */
+	if (rule.has_dead_owner && !is_held) {
 		objects = kt_path_join(writer->options.mission->common_dir, "objects");
 		kt_kept_sweep(objects, writer->options.mission->common_dir);
 		kt_intent_clear(writer);
@@ -265,4 +273,5 @@ void kt_intent_break_stale_locks(struct kt_writer *writer)
 	free(git_dir);
 	free(ref_lock);
 	free(index_lock);
+	return is_held;
 }

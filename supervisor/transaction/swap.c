@@ -187,7 +187,7 @@ static enum turn swap_failed(struct kt_writer *writer, const struct kt_error *er
 	kt_batch_discard(writer);
 	/* A lock that a killed git left is no reason to refuse for ever; a living one's stays. */
 	if (err->code == KT_E_REF_LOCKED)
-		kt_intent_break_stale_locks(writer);
+		(void)kt_intent_break_stale_locks(writer);
 	writer->step = STEP_ANSWER;
 	if (err->code == KT_E_REF_MOVED && writer->attempts++ < ATTEMPTS_MAX)
 		writer->step = STEP_WORKTREE;

@@ -285,6 +285,7 @@ static enum turn step_lock(struct kt_writer *writer)
 {
 	struct kt_error err = KT_ERROR_INIT;
 	bool is_new = writer->lock_fd < 0;
+	int64_t now = kt_clock_monotonic_ms();
 
 	if (is_new && take_lock(writer, &err) != KT_E_OK)
 		return refuse_batch(writer, &err);
@@ -292,8 +293,13 @@ static enum turn step_lock(struct kt_writer *writer)
 		return wait_for_lock(writer);
 	if (kt_batch_address(writer, &err) != KT_E_OK)
 		return refuse_batch(writer, &err);
-	if (is_new)
-		kt_intent_break_stale_locks(writer);
+	if (is_new || writer->waits_for_child)
+		writer->waits_for_child = kt_intent_break_stale_locks(writer);
+	/* A git child that outlived its writer ends by itself, and then its lock can go. */
+	if (writer->waits_for_child && now < writer->lock_deadline_ms) {
+		writer->wait = (struct kt_wait){-1, now + LOCK_POLL_MS};
+		return TURN_WAIT;
+	}
 	writer->step = STEP_WORKTREE;
 	return TURN_NEXT;
 }

@@ -92,6 +92,7 @@ struct kt_writer {
 	struct kt_wait wait;
 	int lock_fd;
 	int64_t lock_deadline_ms;
+	bool waits_for_child; /* of a dead writer, which holds a lock of git's */
 	bool lock_is_asked; /* kt_writer_acquire: lock and heal without a request */
 	struct kt_error acquire_error;
 
@@ -246,8 +247,9 @@ void kt_hooks_end(struct kt_writer *writer); /* removes the private index; keeps
  * to. */
 KT_MUST_CHECK enum kt_code kt_intent_write(struct kt_writer *writer, struct kt_error *err);
 void kt_intent_clear(struct kt_writer *writer);
-/* Breaks git locks that a dead writer of ours left. */
-void kt_intent_break_stale_locks(struct kt_writer *writer);
+/* Breaks git locks that a dead writer of ours left. True: one is still held by a git child that
+ * outlived it; to be asked again in a moment. */
+bool kt_intent_break_stale_locks(struct kt_writer *writer);
 void kt_synced_write(struct kt_writer *writer, const struct kt_oid *tip);
 bool kt_synced_read(const struct kt_writer *writer, struct kt_oid *tip);
 
