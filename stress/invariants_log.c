@@ -230,7 +230,7 @@ static void read_sink(struct kt_invariants_walk *walk, const struct rows *rows,
 			(void)row_of(rows, id, &count);
 			kt_verdict_expect(walk->verdicts, KT_P8, count > 0,
 				"event %s was delivered and is not committed", id);
-			kt_words_add(ids, strcpy(line, id));
+			kt_words_add(ids, memcpy(line, id, strlen(id) + 1));
 		}
 		kt_json_free(row);
 	}

@@ -85,27 +85,27 @@ static void gate_check(struct kt_doctor *doctor, const struct kt_lane_row *row)
 /* A note: the other way to satisfy it is that owned_files names the path. */
 static void owned_check(struct kt_doctor *doctor, const struct kt_lane_row *row)
 {
-	struct kt_json *paths = NULL;
-	struct kt_oid base = {{0}};
+	struct kt_lane_outside outside = {NULL, {{0}}};
 	struct kt_error ignored = KT_ERROR_INIT;
 
 	if (!row->has_branch || doctor->view == NULL || doctor->view->plan == NULL ||
 		kt_lane_outside_owned(doctor->repo, doctor->mission, doctor->view->plan,
-			row->place.id, &paths, &base, &ignored) != KT_E_OK)
+			row->place.id, &outside, &ignored) != KT_E_OK)
 		return;
-	if (kt_json_size(paths) > 0) {
-		const char *path = kt_json_string(kt_json_first(paths));
+	if (kt_json_size(outside.paths) > 0) {
+		const char *path = kt_json_string(kt_json_first(outside.paths));
 
 		kt_doctor_add(doctor, KT_FINDING_LANE_OUTSIDE_OWNED, row->place.id,
 			"%s changed %s, which none of its work packages owns (%zu such files)",
-			row->place.branch, path, kt_json_size(paths));
+			row->place.branch, path, kt_json_size(outside.paths));
 		kt_doctor_next(doctor,
 			"git -C '%s' restore --source=%s --staged --worktree -- '%s' && git -C "
 			"'%s' "
 			"commit --quiet --no-verify -m 'Take back a change outside owned_files'",
-			row->place.worktree, kt_oid_format(&base).text, path, row->place.worktree);
+			row->place.worktree, kt_oid_format(&outside.base).text, path,
+			row->place.worktree);
 	}
-	kt_json_free(paths);
+	kt_json_free(outside.paths);
 }
 
 void kt_doctor_lanes(struct kt_doctor *doctor)

@@ -147,8 +147,8 @@ static enum kt_code find_differing(const struct kt_repository *repo,
 	struct kt_buffer text = KT_BUFFER_INIT;
 	struct kt_git_call call = {.cwd = repo->primary, .args = find, .out = &text};
 	struct kt_oid_text from;
-	const char *const diff[] = {
-		"diff-tree", "-r", "-z", "--no-renames", "--name-only", from.text, tip, NULL};
+	const char *diff[] = {
+		"diff-tree", "-r", "-z", "--no-renames", "--name-only", NULL, tip, NULL};
 	enum kt_code code = kt_git_run(&call, err);
 
 	if (code == KT_E_OK && text.len >= 40) {
@@ -156,6 +156,7 @@ static enum kt_code find_differing(const struct kt_repository *repo,
 		(void)kt_oid_parse(text.data, base);
 	}
 	from = kt_oid_format(base);
+	diff[5] = from.text;
 	call.args = diff;
 	call.out = &judged->differing;
 	if (code == KT_E_OK)
@@ -167,7 +168,7 @@ static enum kt_code find_differing(const struct kt_repository *repo,
 
 enum kt_code kt_lane_outside_owned(const struct kt_repository *repo,
 	const struct kt_mission *mission, const struct kt_plan *plan, const char *lane_id,
-	struct kt_json **paths, struct kt_oid *base, struct kt_error *err)
+	struct kt_lane_outside *outside, struct kt_error *err)
 {
 	struct judged judged = {
 		.plan = plan, .lane = kt_lanes_find(plan->lanes, lane_id), .paths = NULL};
@@ -183,12 +184,13 @@ enum kt_code kt_lane_outside_owned(const struct kt_repository *repo,
 		code = list_changes(
 			repo, mission, &judged, kt_oid_format(&tip).text, &changes, err);
 	if (code == KT_E_OK && changes.len > 0)
-		code = find_differing(repo, mission, &judged, kt_oid_format(&tip).text, base, err);
+		code = find_differing(
+			repo, mission, &judged, kt_oid_format(&tip).text, &outside->base, err);
 	for (size_t at = 0; code == KT_E_OK && at < changes.len;
 		at += strlen(changes.data + at) + 1)
 		path_judge(&judged, changes.data + at);
 	if (code == KT_E_OK)
-		*paths = judged.paths;
+		outside->paths = judged.paths;
 	else
 		kt_json_free(judged.paths);
 	kt_buffer_release(&judged.differing);

@@ -10,15 +10,19 @@
 
 #include "supervisor/mission/plan.h"
 
+struct kt_lane_outside {
+	struct kt_json *paths; /* array of distinct repo-relative paths, at most 100 */
+	struct kt_oid base;    /* the merge base with the branch that the lane comes from */
+};
+
 /*
- * paths: array of distinct repo-relative paths that the lane's own commits (merges, and what other
- * lanes brought in, are not its own) changed and that still differ from *base, that no work package
- * of the lane owns, kitty-specs/ left out (the lane gate's affair); at most 100. A lane without a
- * branch, or whose work packages name no files, has none. base: the merge base with the branch that
- * the lane comes from. Gives an array when the result is KT_E_OK.
+ * The paths that the lane's own commits (merges, and what other lanes brought in, are not its own)
+ * changed and that still differ from the base, that no work package of the lane owns, kitty-specs/
+ * left out (the lane gate's affair). A lane without a branch, or whose work packages name no files,
+ * has none. Gives outside->paths when the result is KT_E_OK, leaves it NULL otherwise.
  */
 KT_MUST_CHECK enum kt_code kt_lane_outside_owned(const struct kt_repository *repo,
 	const struct kt_mission *mission, const struct kt_plan *plan, const char *lane_id,
-	struct kt_json **paths, struct kt_oid *base, struct kt_error *err);
+	struct kt_lane_outside *outside, struct kt_error *err);
 
 #endif

@@ -49,13 +49,14 @@ static enum kt_code follow_rows(struct kt_merge_run *run, struct work *work, str
 	char *snapshot = kt_format(":(top,exclude)%s", mission->snapshot_path);
 	struct kt_oid_text from = kt_oid_format(&work->commit), to;
 	const char *args[] = {"--no-literal-pathspecs", "diff-tree", "-r", "--name-only",
-		"--no-renames", from.text, to.text, "--", ":(top)", log, snapshot, NULL};
+		"--no-renames", from.text, NULL, "--", ":(top)", log, snapshot, NULL};
 	struct kt_oid tip = {{0}};
 	char *paths = NULL;
 	bool found = false;
 	enum kt_code code = kt_git_resolve(&run->place, ref, &found, &tip, err);
 
 	to = kt_oid_format(&tip);
+	args[6] = to.text;
 	if (code == KT_E_OK && found)
 		code = kt_git_text(&run->place, args, &paths, NULL, err);
 	if (code == KT_E_OK && found && paths[0] != '\0') {

@@ -41,8 +41,7 @@ static enum kt_code judge_owned(struct kt_context *context, const char *lane,
 	struct kt_json *warnings, struct kt_error *err)
 {
 	struct kt_view *view = NULL;
-	struct kt_json *paths = NULL;
-	struct kt_oid base = {{0}};
+	struct kt_lane_outside outside = {NULL, {{0}}};
 	char *text = NULL;
 	enum kt_code code = kt_context_config(context, err);
 
@@ -50,16 +49,16 @@ static enum kt_code judge_owned(struct kt_context *context, const char *lane,
 		code = kt_view_load(context->repo, context->mission, &view, err);
 	if (code == KT_E_OK && view->plan != NULL)
 		code = kt_lane_outside_owned(
-			context->repo, context->mission, view->plan, lane, &paths, &base, err);
-	if (code == KT_E_OK && kt_json_size(paths) > 0) {
-		text = outside_tell(lane, paths);
+			context->repo, context->mission, view->plan, lane, &outside, err);
+	if (code == KT_E_OK && kt_json_size(outside.paths) > 0) {
+		text = outside_tell(lane, outside.paths);
 		if (context->config->owned_required)
 			code = kt_error_set(err, KT_E_LANE_OUTSIDE_OWNED, "%s", text);
 		else
 			kt_json_append(warnings, kt_json_new_string(text));
 	}
 	free(text);
-	kt_json_free(paths);
+	kt_json_free(outside.paths);
 	kt_view_free(view);
 	return code;
 }

@@ -5,7 +5,6 @@
  * owner were checked by kt_repository_check. It is started by the first object that is read.
  */
 #include "supervisor/git/git_store.h"
-#include "supervisor/git/keep.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -18,6 +17,7 @@
 
 #include "ipc/buffer.h"
 #include "supervisor/git/batch.h"
+#include "supervisor/git/keep.h"
 #include "supervisor/git/libgit2_start.h"
 #include "supervisor/git/pack.h"
 #include "supervisor/git/refs.h"
@@ -159,13 +159,14 @@ static enum kt_code is_ancestor(struct kt_store *store, const struct kt_oid *anc
 	struct git_store *self = self_of(store);
 	git_oid above, below;
 	enum kt_code code = open_odb(self, err);
-	bool is_shallow = false;
+	enum kt_shallow_answer answer = KT_SHALLOW_NOT;
 	int result;
 
 	if (code == KT_E_OK)
 		code = kt_shallow_is_ancestor(
-			self->odb, self->common_dir, ancestor, descendant, &is_shallow, out, err);
-	if (code != KT_E_OK || is_shallow)
+			self->odb, self->common_dir, ancestor, descendant, &answer, err);
+	*out = answer == KT_SHALLOW_ANCESTOR;
+	if (code != KT_E_OK || answer != KT_SHALLOW_NOT)
 		return code;
 	if (self->graph == NULL && git_repository_wrap_odb(&self->graph, self->odb) < 0)
 		return kt_libgit2_failure(err, self->objects);

@@ -96,17 +96,19 @@ static enum kt_code search(struct walk *walk, const struct kt_oid *ancestor,
 }
 
 enum kt_code kt_shallow_is_ancestor(git_odb *odb, const char *common_dir,
-	const struct kt_oid *ancestor, const struct kt_oid *descendant, bool *is_shallow, bool *out,
-	struct kt_error *err)
+	const struct kt_oid *ancestor, const struct kt_oid *descendant,
+	enum kt_shallow_answer *answer, struct kt_error *err)
 {
 	struct walk walk = {odb, KT_BUFFER_INIT, NULL, NULL};
 	char *path = kt_format("%s/shallow", common_dir);
+	bool is_found = false;
 	enum kt_code code = KT_E_OK;
 
-	*out = false;
-	*is_shallow = kt_git_file_read(path, &walk.boundary) == 0 && walk.boundary.len > 0;
-	if (*is_shallow)
-		code = search(&walk, ancestor, descendant, out, err);
+	*answer = KT_SHALLOW_NOT;
+	if (kt_git_file_read(path, &walk.boundary) == 0 && walk.boundary.len > 0) {
+		code = search(&walk, ancestor, descendant, &is_found, err);
+		*answer = is_found ? KT_SHALLOW_ANCESTOR : KT_SHALLOW_UNRELATED;
+	}
 	tdestroy(walk.seen, free);
 	kt_buffer_release(&walk.boundary);
 	free(path);

@@ -50,12 +50,10 @@ static void words_release(struct words *words)
 static char *header_of(const char *bytes, const char *name)
 {
 	char *wanted = kt_format("\n%s ", name);
-	const char *at = strncmp(bytes, wanted + 1, strlen(wanted + 1)) == 0
-				 ? bytes - 1
-				 : strstr(bytes, wanted);
-	char *value = at == NULL
-			      ? NULL
-			      : kt_strndup(at + strlen(wanted), strcspn(at + strlen(wanted), "\n"));
+	size_t len = strlen(wanted);
+	bool is_first = strstr(bytes, wanted + 1) == bytes;
+	const char *at = is_first ? bytes - 1 : strstr(bytes, wanted);
+	char *value = at == NULL ? NULL : kt_strndup(at + len, strcspn(at + len, "\n"));
 
 	free(wanted);
 	return value;

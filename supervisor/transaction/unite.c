@@ -62,6 +62,24 @@ static bool is_blank(const char *text, size_t len)
 	return true;
 }
 
+static enum kt_code row_add(struct rows *rows, const char *at, size_t len, struct kt_error *err)
+{
+	enum kt_code code = KT_E_OK;
+
+	if (is_blank(at, len))
+		return KT_E_OK;
+	if (rows->len == rows->capacity) {
+		rows->capacity = rows->capacity * 2 + 64;
+		rows->items = kt_realloc_array(rows->items, rows->capacity, sizeof *rows->items);
+	}
+	code = row_read(at, len, &rows->items[rows->len], err);
+	if (code == KT_E_OK) {
+		rows->items[rows->len].order = rows->len;
+		rows->len++;
+	}
+	return code;
+}
+
 static enum kt_code rows_add(struct rows *rows, const struct kt_buffer *log, struct kt_error *err)
 {
 	const char *at = kt_buffer_text(log), *end = at + log->len;
@@ -71,18 +89,7 @@ static enum kt_code rows_add(struct rows *rows, const struct kt_buffer *log, str
 		const char *newline = memchr(at, '\n', (size_t)(end - at));
 		size_t len = (size_t)((newline == NULL ? end : newline) - at);
 
-		if (rows->len == rows->capacity) {
-			rows->capacity = rows->capacity * 2 + 64;
-			rows->items =
-				kt_realloc_array(rows->items, rows->capacity, sizeof *rows->items);
-		}
-		if (!is_blank(at, len)) {
-			code = row_read(at, len, &rows->items[rows->len], err);
-			if (code == KT_E_OK) {
-				rows->items[rows->len].order = rows->len;
-				rows->len++;
-			}
-		}
+		code = row_add(rows, at, len, err);
 		at += len + 1;
 	}
 	return code;

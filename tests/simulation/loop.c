@@ -181,7 +181,9 @@ static void run(struct event *event, short what)
 		(void)event_del(event);
 	else if (event->has_deadline)
 		event->deadline_ms = sim.now_ms + event->period_ms;
-	event->call(event->fd, is_signal ? EV_SIGNAL : what, event->arg);
+	if (is_signal)
+		what = EV_SIGNAL;
+	event->call(event->fd, what, event->arg);
 }
 
 /* ---- kill -9 ---- */

@@ -270,6 +270,19 @@ static int mutations_print(void)
 	return 0;
 }
 
+/* "3-17" */
+static bool range_take(const char *text, unsigned long long *first, unsigned long long *last)
+{
+	char *end = NULL;
+
+	*first = strtoull(text, &end, 10);
+	if (end == text || *end != '-')
+		return false;
+	text = end + 1;
+	*last = strtoull(text, &end, 10);
+	return end != text && *end == '\0';
+}
+
 int main(int argc, char **argv)
 {
 	static const struct option options[] = {{"seed", required_argument, NULL, 's'},
@@ -282,7 +295,7 @@ int main(int argc, char **argv)
 	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
 		if (option == 's')
 			first = last = strtoull(optarg, NULL, 10);
-		else if (option == 'r' && sscanf(optarg, "%llu-%llu", &first, &last) != 2)
+		else if (option == 'r' && !range_take(optarg, &first, &last))
 			return usage();
 		else if (option == 'v')
 			sim.is_verbose = true;

@@ -152,7 +152,7 @@ size_t sim_world_ready(void)
 	struct pollfd polls[WATCHES_MAX];
 
 	ready_len = 0;
-	for (size_t i = 0; i < deeds_len && ready_len < WATCHES_MAX * 2; i++)
+	for (size_t i = 0; i < deeds_len && ready_len < WATCHES_MAX * (size_t)2; i++)
 		if (deeds[i].at_ms <= sim.now_ms)
 			ready[ready_len++] = i;
 	ready_deeds = ready_len;
