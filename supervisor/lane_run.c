@@ -163,13 +163,20 @@ static char *current_wp(const struct kt_lane_run *run)
 	return NULL;
 }
 
+/* Gives. */
+static char *deaths_tell(const struct kt_lane *lane)
+{
+	if (lane->silences >= KT_LANE_SILENCES_MAX)
+		return kt_format("the lane's worker fell silent at work %d times in a row",
+			KT_LANE_SILENCES_MAX);
+	return kt_format("the lane's worker died %d times within %d s", KT_LANE_DEATHS_MAX,
+		KT_LANE_DEATHS_WINDOW_MS / 1000);
+}
+
 static void do_give_up(struct kt_lane_run *run)
 {
 	char *wp = current_wp(run);
-	char *reason = run->trouble != NULL
-			       ? kt_strdup(run->trouble)
-			       : kt_format("the lane's worker died %d times within %d s",
-					 KT_LANE_DEATHS_MAX, KT_LANE_DEATHS_WINDOW_MS / 1000);
+	char *reason = run->trouble != NULL ? kt_strdup(run->trouble) : deaths_tell(&run->lane);
 
 	(void)event_del(run->timer);
 	kt_lane_run_hold(run, reason);

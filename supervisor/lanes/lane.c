@@ -110,8 +110,10 @@ static enum kt_lane_input swept_means(const struct kt_lane *lane, int64_t now_ms
 {
 	if (!lane->is_wanted || lane->is_by_hand)
 		return KT_LANE_IN_SWEPT;
-	return kt_lane_recent_deaths(lane, now_ms) < KT_LANE_DEATHS_MAX ? KT_LANE_IN_SWEPT_AGAIN
-									: KT_LANE_IN_SWEPT_LIMIT;
+	if (kt_lane_recent_deaths(lane, now_ms) < KT_LANE_DEATHS_MAX &&
+		lane->silences < KT_LANE_SILENCES_MAX)
+		return KT_LANE_IN_SWEPT_AGAIN;
+	return KT_LANE_IN_SWEPT_LIMIT;
 }
 
 /* The input's effect on what is wanted, whatever the state. */
@@ -125,6 +127,11 @@ static void wishes_update(struct kt_lane *lane, enum kt_lane_input input, int64_
 		lane->is_by_hand = true;
 	if (input == KT_LANE_IN_GONE && lane->is_wanted)
 		lane->deaths[lane->deaths_len++ % KT_LANE_DEATHS_MAX] = now_ms;
+	if (input == KT_LANE_IN_TIMER && lane->state == KT_LANE_RUNNING)
+		lane->silences++;
+	if (input == KT_LANE_IN_START ||
+		(input == KT_LANE_IN_IDLE && lane->state == KT_LANE_RUNNING))
+		lane->silences = 0;
 }
 
 enum kt_lane_action kt_lane_input(struct kt_lane *lane, enum kt_lane_input input, int64_t now_ms)

@@ -6,7 +6,8 @@
  *   kt_lane_init -> kt_lane_input (whenever something happened) -> do the action -> ...
  *
  * Ready only after HELLO. A worker that dies is started again after a back-off that doubles; the
- * third death within a minute gives the lane up, and other lanes go on.
+ * third death within a minute gives the lane up, and other lanes go on. So does the third worker in
+ * a row that fell silent at work, however far apart: a silence lasts longer than the minute.
  */
 #ifndef KITTY_SUPERVISOR_LANES_LANE_H
 #define KITTY_SUPERVISOR_LANES_LANE_H
@@ -59,7 +60,7 @@ enum kt_lane_action {
 	KT_LANE_DO_IGNORE    /* the input means nothing in this state */
 };
 
-enum { KT_LANE_DEATHS_MAX = 3, KT_LANE_DEATHS_WINDOW_MS = 60000 };
+enum { KT_LANE_DEATHS_MAX = 3, KT_LANE_DEATHS_WINDOW_MS = 60000, KT_LANE_SILENCES_MAX = 3 };
 enum { KT_LANE_DELAY_MIN_MS = 1000, KT_LANE_DELAY_MAX_MS = 30000 };
 
 struct kt_lane {
@@ -68,6 +69,7 @@ struct kt_lane {
 	bool is_by_hand; /* its worker was not started by us and is never replaced */
 	int64_t deaths[KT_LANE_DEATHS_MAX]; /* monotonic ms of the latest, ring */
 	size_t deaths_len;                  /* all that there were */
+	size_t silences;                    /* workers killed for silence since one did its work */
 };
 
 void kt_lane_init(struct kt_lane *lane);

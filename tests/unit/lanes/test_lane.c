@@ -145,6 +145,43 @@ static void a_worker_that_falls_silent_at_work_is_killed_and_replaced(void **sta
 	assert_int_equal(lane.state, KT_LANE_BACKOFF);
 }
 
+static void the_third_worker_in_a_row_that_falls_silent_gives_its_lane_up(void **state)
+{
+	struct kt_lane lane = ready_lane();
+	int64_t now = 0;
+
+	(void)state;
+	for (int i = 1; i <= KT_LANE_SILENCES_MAX; i++) {
+		now += INT64_C(2) * KT_LANE_DEATHS_WINDOW_MS;
+		(void)kt_lane_input(&lane, KT_LANE_IN_RUN, now);
+		assert_int_equal(kt_lane_input(&lane, KT_LANE_IN_TIMER, now), KT_LANE_DO_KILL);
+		assert_int_equal(die(&lane, now),
+			i < KT_LANE_SILENCES_MAX ? KT_LANE_DO_WAIT : KT_LANE_DO_GIVE_UP);
+		if (i < KT_LANE_SILENCES_MAX)
+			come_back(&lane, now);
+	}
+	assert_int_equal(lane.state, KT_LANE_STOPPED);
+	(void)kt_lane_input(&lane, KT_LANE_IN_START, now);
+	assert_int_equal(lane.silences, 0);
+}
+
+static void a_worker_that_does_its_work_makes_earlier_silences_forgotten(void **state)
+{
+	struct kt_lane lane = ready_lane();
+	int64_t now = 0;
+
+	(void)state;
+	for (int i = 0; i < 2 * KT_LANE_SILENCES_MAX; i++) {
+		now += INT64_C(2) * KT_LANE_DEATHS_WINDOW_MS;
+		(void)kt_lane_input(&lane, KT_LANE_IN_RUN, now);
+		(void)kt_lane_input(&lane, KT_LANE_IN_IDLE, now);
+		(void)kt_lane_input(&lane, KT_LANE_IN_RUN, now);
+		assert_int_equal(kt_lane_input(&lane, KT_LANE_IN_TIMER, now), KT_LANE_DO_KILL);
+		assert_int_equal(die(&lane, now), KT_LANE_DO_WAIT);
+		come_back(&lane, now);
+	}
+}
+
 static void a_worker_by_hand_is_never_replaced(void **state)
 {
 	struct kt_lane lane;
@@ -246,6 +283,8 @@ int main(void)
 		cmocka_unit_test(a_lane_that_was_asked_to_stop_is_not_started_again),
 		cmocka_unit_test(a_lane_in_back_off_stops_at_once),
 		cmocka_unit_test(a_worker_that_falls_silent_at_work_is_killed_and_replaced),
+		cmocka_unit_test(the_third_worker_in_a_row_that_falls_silent_gives_its_lane_up),
+		cmocka_unit_test(a_worker_that_does_its_work_makes_earlier_silences_forgotten),
 		cmocka_unit_test(a_worker_by_hand_is_never_replaced),
 		cmocka_unit_test(the_time_a_worker_lives_decides_whether_its_lane_is_given_up),
 		cmocka_unit_test(
