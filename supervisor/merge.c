@@ -430,14 +430,8 @@ enum kt_code kt_merge(
 	enum kt_code code = KT_E_OK;
 
 	*report = run.report;
-	if (options->mission->is_closed) {
-		/* The run that closed it may have been killed before this last step. */
-		if (!options->dry_run)
-			kt_merge_state_drop(options->mission);
-		kt_json_set_bool(run.report, "is_noop", true);
-		kt_json_set_string(run.report, "closed_ref", options->mission->coordination_ref);
-		return KT_E_OK;
-	}
+	if (options->mission->is_closed)
+		return kt_merge_closed(&run, err);
 	run.target_ref = kt_format("refs/heads/%s", options->mission->target_branch);
 	kt_merge_state_load(&run);
 	code = kt_git_place_init(&run.place, options->mission, false, err);

@@ -161,3 +161,54 @@ enum kt_code kt_merge_close(struct kt_merge_run *run, struct kt_error *err)
 		code = remove_branch(run, run->options->mission->coordination_branch, err);
 	return code;
 }
+
+static bool has_unfinished(const struct kt_view *view)
+{
+	for (size_t i = 0; view->plan != NULL && i < view->plan->wps_len; i++) {
+		struct kt_wp_state state = {0};
+
+		if (!kt_reducer_wp(view->state, view->plan->wps[i].id, &state) ||
+			(state.status != KT_STATUS_DONE && state.status != KT_STATUS_CANCELED))
+			return true;
+	}
+	return false;
+}
+
+/* The target holds the mission; when that cannot be told (its branch is gone, somebody took the
+ * folder out), what is left of the mission tells. */
+static bool was_merged(struct kt_merge_run *run)
+{
+	struct kt_error ignored = KT_ERROR_INIT;
+	bool landed = false;
+
+	if (kt_merge_view_load(run, &ignored) != KT_E_OK)
+		return !run->options->mission->is_discarded;
+	if (kt_merge_has_landed(run, &landed, &ignored) == KT_E_OK && landed)
+		return true;
+	return !run->options->mission->is_discarded && !has_unfinished(run->view);
+}
+
+enum kt_code kt_merge_closed(struct kt_merge_run *run, struct kt_error *err)
+{
+	const struct kt_mission *mission = run->options->mission;
+	bool merged = false;
+	enum kt_code code = kt_git_place_init(&run->place, mission, false, err);
+
+	run->target_ref = kt_format("refs/heads/%s", mission->target_branch);
+	if (code == KT_E_OK)
+		merged = was_merged(run);
+	if (code == KT_E_OK && !merged)
+		code = kt_mission_check_open(mission, err);
+	/* The run that closed it may have been killed before this last step. */
+	if (code == KT_E_OK && !run->options->dry_run)
+		kt_merge_state_drop(mission);
+	if (code == KT_E_OK) {
+		kt_json_set_bool(run->report, "is_noop", true);
+		kt_json_set_string(run->report, "closed_ref", mission->coordination_ref);
+	}
+	kt_git_place_release(&run->place);
+	kt_view_free(run->view);
+	run->view = NULL;
+	free(run->target_ref);
+	return code;
+}

@@ -87,6 +87,9 @@ void kt_checkout_restore(const struct kt_mission *mission);
 /* ---- merge_close.c ---- */
 KT_MUST_CHECK enum kt_code kt_merge_close(struct kt_merge_run *run, struct kt_error *err);
 
+/* A mission that is closed already: nothing to do when it was merged, refused when it was discarded. */
+KT_MUST_CHECK enum kt_code kt_merge_closed(struct kt_merge_run *run, struct kt_error *err);
+
 /* Worktrees, then branches of the lanes; a branch goes when run->tip holds all of it. */
 KT_MUST_CHECK enum kt_code kt_merge_remove_lanes(struct kt_merge_run *run, struct kt_error *err);
 void kt_merge_add_kept(struct kt_merge_run *run, const char *what, const char *why);

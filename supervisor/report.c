@@ -214,6 +214,8 @@ static struct kt_json *mission_build(const struct kt_mission *mission, const str
 		json, "friendly_name", kt_json_get_string(mission->meta, "friendly_name"));
 	kt_json_set_string(json, "target_branch", mission->target_branch);
 	kt_json_set_string(json, "coordination_branch", mission->coordination_branch);
+	kt_json_set_bool(json, "closed", mission->is_closed);
+	kt_json_set_bool(json, "discarded", mission->is_discarded);
 	kt_json_set_string(json, "tip", tip == NULL ? NULL : kt_oid_format(tip).text);
 	return json;
 }

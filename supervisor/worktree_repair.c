@@ -391,8 +391,10 @@ enum kt_code kt_worktree_repair(
 	struct kt_lane_rows rows = {NULL, 0};
 	struct kt_view *view = NULL;
 	struct kt_error ignored = KT_ERROR_INIT;
-	enum kt_code code = check_alone(options->mission, err);
+	enum kt_code code = kt_mission_check_open(options->mission, err);
 
+	if (code == KT_E_OK)
+		code = check_alone(options->mission, err);
 	if (code == KT_E_OK) {
 		coordination_repair(&repair);
 		if (kt_view_load(options->repo, options->mission, &view, &ignored) != KT_E_OK)

@@ -47,7 +47,7 @@ static enum kt_code act(struct doing *doing, struct kt_error *err)
 	struct kt_start_wish wish = {
 		.actor = doing->agent, .command = invocation->path, .is_claim_only = true};
 	char *wp_id = NULL;
-	enum kt_code code = kt_context_mission(
+	enum kt_code code = kt_context_open_mission(
 		&doing->context, kt_invocation_value(invocation, "mission"), err);
 
 	if (code == KT_E_OK)

@@ -29,7 +29,8 @@ static enum kt_code add(struct kt_invocation *invocation, struct kt_context *con
 	if (code == KT_E_OK && note == NULL)
 		code = kt_error_set(err, KT_E_USAGE, "--note TEXT is needed");
 	if (code == KT_E_OK)
-		code = kt_context_mission(context, kt_invocation_value(invocation, "mission"), err);
+		code = kt_context_open_mission(
+			context, kt_invocation_value(invocation, "mission"), err);
 	if (code == KT_E_OK)
 		code = kt_start_open(&start, context, wp_id, err);
 	if (code == KT_E_OK) {

@@ -55,7 +55,8 @@ static bool is_proof(const struct kt_event *event)
 	       (event->force && reason != NULL && reason[0] != '\0');
 }
 
-/* The latest row that brought the WP to approved (or straight to done) has its reasons on record. */
+/* The latest row that brought the WP to approved (or straight to done) has its reasons on record.
+ */
 static bool is_proven(const struct kt_view *view, const char *wp_id)
 {
 	const char *at = view->log;
@@ -127,6 +128,10 @@ static enum kt_code standing_load(
 	kt_api_identity(api, (*view)->meta);
 	for (size_t i = 0; (*view)->plan != NULL && i < (*view)->plan->wps_len; i++)
 		standing_add(s, *view, (*view)->plan->wps[i].id);
+	/* What is missing does not matter any more; whether it was merged before is for merge to
+	 * say. */
+	if (api->context.mission->is_discarded && kt_json_size(s->incomplete) > 0)
+		return kt_mission_check_open(api->context.mission, err);
 	return standing_check(api, s, err);
 }
 
@@ -167,8 +172,8 @@ static enum kt_code meta_store(const struct kt_api *api, const struct kt_view *v
 	struct kt_git_call call = {.cwd = api->context.repo->primary, .args = args, .out = &out};
 	enum kt_code code = KT_E_OK;
 
-	kt_json_set(meta, "acceptance_history",
-		history_with(view->meta, accepted_at, actor, tip.text));
+	kt_json_set(
+		meta, "acceptance_history", history_with(view->meta, accepted_at, actor, tip.text));
 	kt_json_set_string(meta, "accepted_at", accepted_at);
 	kt_json_set_string(meta, "accepted_by", actor);
 	kt_json_set_string(meta, "acceptance_mode", "auto");
@@ -179,8 +184,7 @@ static enum kt_code meta_store(const struct kt_api *api, const struct kt_view *v
 	call.input_len = text.len;
 	code = kt_git_run(&call, err);
 	if (code == KT_E_OK)
-		*blob = kt_strndup(
-			kt_buffer_text(&out), strcspn(kt_buffer_text(&out), "\n"));
+		*blob = kt_strndup(kt_buffer_text(&out), strcspn(kt_buffer_text(&out), "\n"));
 	kt_buffer_release(&text);
 	kt_buffer_release(&out);
 	kt_json_free(meta);
@@ -257,8 +261,7 @@ static enum kt_code accept_mission(struct kt_api *api, struct kt_error *err)
 
 static const char *const strategies[] = {"merge", "squash", "rebase", NULL};
 
-static enum kt_code strategy_check(
-	struct kt_api *api, const char **strategy, struct kt_error *err)
+static enum kt_code strategy_check(struct kt_api *api, const char **strategy, struct kt_error *err)
 {
 	const char *given = kt_api_value(api, "strategy");
 
@@ -313,8 +316,7 @@ static enum kt_code merge_run(struct kt_api *api, const char *strategy, struct k
 
 	if (code == KT_E_OK) {
 		kt_json_set_bool(api->data, "merged", true);
-		kt_json_set_string(
-			api->data, "target_branch", api->context.mission->target_branch);
+		kt_json_set_string(api->data, "target_branch", api->context.mission->target_branch);
 		kt_json_set_string(api->data, "strategy", strategy);
 		kt_json_set_bool(api->data, "worktree_removed", false);
 	} else {

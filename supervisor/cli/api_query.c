@@ -159,6 +159,8 @@ static enum kt_code list_ready(struct kt_api *api, struct kt_error *err)
 	struct kt_view *view = NULL;
 	enum kt_code code = view_open(api, &view, err);
 
+	if (code == KT_E_OK && api->context.mission->is_discarded)
+		code = kt_mission_check_open(api->context.mission, err);
 	for (size_t i = 0; code == KT_E_OK && view->plan != NULL && i < view->plan->wps_len; i++)
 		ready_add(api, view, &view->plan->wps[i], rows);
 	if (code == KT_E_OK)

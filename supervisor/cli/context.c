@@ -65,6 +65,14 @@ enum kt_code kt_context_mission(
 	return code;
 }
 
+enum kt_code kt_context_open_mission(
+	struct kt_context *context, const char *handle, struct kt_error *err)
+{
+	enum kt_code code = kt_context_mission(context, handle, err);
+
+	return code != KT_E_OK ? code : kt_mission_check_open(context->mission, err);
+}
+
 enum kt_code kt_context_config(struct kt_context *context, struct kt_error *err)
 {
 	struct kt_buffer problems = KT_BUFFER_INIT;

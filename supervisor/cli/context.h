@@ -40,6 +40,10 @@ KT_MUST_CHECK enum kt_code kt_context_open(struct kt_context *context, struct kt
 KT_MUST_CHECK enum kt_code kt_context_mission(
 	struct kt_context *context, const char *handle, struct kt_error *err);
 
+/* The same for a command that is about to write: a closed mission is refused. */
+KT_MUST_CHECK enum kt_code kt_context_open_mission(
+	struct kt_context *context, const char *handle, struct kt_error *err);
+
 /* Loads .kittify/config.yaml of the primary checkout; problems go to standard error, all of them.
  */
 KT_MUST_CHECK enum kt_code kt_context_config(struct kt_context *context, struct kt_error *err);

@@ -95,7 +95,7 @@ static enum kt_code check(struct kt_implement *implement, struct kt_error *err)
 	enum kt_code code = kt_wp_argument(wp_id, err);
 
 	if (code == KT_E_OK)
-		code = kt_context_mission(context, handle, err);
+		code = kt_context_open_mission(context, handle, err);
 	if (code == KT_E_OK)
 		code = kt_view_load(context->repo, context->mission, &implement->view, err);
 	if (code != KT_E_OK)

@@ -300,7 +300,7 @@ static enum kt_code place_read(const struct kt_invocation *invocation, struct kt
 	struct kt_launch_plan *plan, struct kt_error *err)
 {
 	enum kt_code code =
-		kt_context_mission(context, kt_invocation_value(invocation, "mission"), err);
+		kt_context_open_mission(context, kt_invocation_value(invocation, "mission"), err);
 
 	if (code == KT_E_OK)
 		code = kt_context_config(context, err);

@@ -139,7 +139,7 @@ static int run(struct kt_invocation *invocation)
 	struct kt_view *view = NULL;
 	struct kt_error err = KT_ERROR_INIT;
 	enum kt_code code =
-		kt_context_mission(&context, kt_invocation_value(invocation, "mission"), &err);
+		kt_context_open_mission(&context, kt_invocation_value(invocation, "mission"), &err);
 	int status = KT_EXIT_OK;
 
 	if (code == KT_E_OK)

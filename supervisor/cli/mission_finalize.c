@@ -239,7 +239,7 @@ static int run(struct kt_invocation *invocation)
 	struct kt_error err = KT_ERROR_INIT;
 	int status = KT_EXIT_OK;
 
-	if (kt_context_mission(&context, kt_invocation_value(invocation, "mission"), &err) !=
+	if (kt_context_open_mission(&context, kt_invocation_value(invocation, "mission"), &err) !=
 		KT_E_OK)
 		status = kt_context_fail(&context, invocation->json, &err);
 	else if (kt_finalization_prepare(&context, &finalization, &err) != KT_E_OK)

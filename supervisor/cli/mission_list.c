@@ -17,7 +17,15 @@ static struct kt_json *row_build(const struct kt_mission *mission)
 	kt_json_set_string(row, "target_branch", mission->target_branch);
 	kt_json_set_string(row, "coordination_branch", mission->coordination_branch);
 	kt_json_set_bool(row, "closed", mission->is_closed);
+	kt_json_set_bool(row, "discarded", mission->is_discarded);
 	return row;
+}
+
+static const char *state_of(const struct kt_mission *mission)
+{
+	if (mission->is_discarded)
+		return "  (discarded)";
+	return mission->is_closed ? "  (closed)" : "";
 }
 
 static void report(bool json, struct kt_mission **missions, size_t len)
@@ -34,7 +42,7 @@ static void report(bool json, struct kt_mission **missions, size_t len)
 		kt_print("no missions; start one with: kitty agent mission create SLUG\n");
 	for (size_t i = 0; !json && i < len; i++)
 		kt_print("%-44s %s  -> %s%s\n", missions[i]->slug, missions[i]->mission_id,
-			missions[i]->target_branch, missions[i]->is_closed ? "  (closed)" : "");
+			missions[i]->target_branch, state_of(missions[i]));
 	kt_json_free(answer);
 }
 

@@ -56,7 +56,8 @@ static void guard_add(struct next *next, const struct kt_error *err)
 }
 
 /* A review's word on the work: approved, or changes asked for. */
-static void verdict_set(struct kt_json *op, const struct next *next, const char *wp_id, bool is_good)
+static void verdict_set(
+	struct kt_json *op, const struct next *next, const char *wp_id, bool is_good)
 {
 	struct kt_json *review = kt_json_new_object();
 	time_t now = (time_t)(kt_clock_wall_us() / 1000000);
@@ -173,10 +174,11 @@ static enum kt_code accept_prompt_write(struct next *next, struct kt_error *err)
 	const struct kt_mission *mission = next->context.mission;
 	char *folder = kt_format("%s/prompts", mission->run_dir);
 	char *path = kt_format("%s/accept.md", folder);
-	char *text = kt_format("# Accept %s\n\nEvery work package is approved or done. Look at the "
-			       "whole, then:\n\n- kitty merge --mission %s --dry-run\n- kitty merge "
-			       "--mission %s\n",
-		mission->slug, mission->slug, mission->slug);
+	char *text =
+		kt_format("# Accept %s\n\nEvery work package is approved or done. Look at the "
+			  "whole, then:\n\n- kitty merge --mission %s --dry-run\n- kitty merge "
+			  "--mission %s\n",
+			mission->slug, mission->slug, mission->slug);
 	enum kt_code code = kt_folder_make(folder, 0700, err);
 
 	if (code == KT_E_OK)
@@ -194,8 +196,7 @@ static enum kt_code step_begin(struct next *next, bool *is_taken, struct kt_erro
 {
 	struct kt_start_wish wish = {.actor = next->agent, .command = "next"};
 	struct kt_start start = {0};
-	enum kt_code code =
-		kt_start_open(&start, &next->context, next->step.wp->id, err);
+	enum kt_code code = kt_start_open(&start, &next->context, next->step.wp->id, err);
 
 	if (code == KT_E_OK)
 		code = strcmp(next->step.action, "review") == 0
@@ -291,8 +292,8 @@ static const char *state_name(const struct next *next)
 
 static void null_members(struct kt_json *answer)
 {
-	static const char *const names[] = {"origin", "run_id", "step_id", "decision_id",
-		"input_key", "question", "options"};
+	static const char *const names[] = {
+		"origin", "run_id", "step_id", "decision_id", "input_key", "question", "options"};
 
 	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
 		kt_json_set(answer, names[i], kt_json_new_null());
@@ -318,8 +319,8 @@ static struct kt_json *answer_build(const struct next *next)
 	kt_json_set_string(answer, "mission_state", state_name(next));
 	kt_json_set_string(answer, "timestamp", now);
 	kt_json_set_string(answer, "action", has_step ? next->step.action : NULL);
-	kt_json_set_string(answer, "wp_id",
-		has_step && next->step.wp != NULL ? next->step.wp->id : NULL);
+	kt_json_set_string(
+		answer, "wp_id", has_step && next->step.wp != NULL ? next->step.wp->id : NULL);
 	kt_json_set_string(answer, "workspace_path", next->workspace);
 	kt_json_set_string(answer, "prompt_file", has_step ? next->prompt : NULL);
 	kt_json_set_string(answer, "reason", next->step.reason);
@@ -395,6 +396,9 @@ static enum kt_code decide(struct next *next, struct kt_error *err)
 	if (code == KT_E_OK)
 		code = kt_context_mission(
 			&next->context, kt_invocation_value(next->invocation, "mission"), err);
+	/* A merged one has its answer: everything is done. */
+	if (code == KT_E_OK && next->context.mission->is_discarded)
+		code = kt_mission_check_open(next->context.mission, err);
 	if (code == KT_E_OK)
 		code = next->is_query ? view_reload(next, err) : advance(next, err);
 	if (code == KT_E_OK && next->is_query)

@@ -210,8 +210,10 @@ enum kt_code kt_start_implementation(
 {
 	enum kt_status to = wish->is_claim_only ? KT_STATUS_CLAIMED : KT_STATUS_IN_PROGRESS;
 	struct kt_json *request = NULL;
-	enum kt_code code = implementation_check(start, wish, err);
+	enum kt_code code = kt_mission_check_open(start->context->mission, err);
 
+	if (code == KT_E_OK)
+		code = implementation_check(start, wish, err);
 	if (code == KT_E_OK)
 		code = lane_ready(start, KT_SYNC_CLAIM, err);
 	if (code != KT_E_OK)
@@ -232,8 +234,10 @@ enum kt_code kt_start_review(
 	struct kt_start *start, const struct kt_start_wish *wish, struct kt_error *err)
 {
 	struct kt_json *request = NULL;
-	enum kt_code code = KT_E_OK;
+	enum kt_code code = kt_mission_check_open(start->context->mission, err);
 
+	if (code != KT_E_OK)
+		return code;
 	if (start->from == KT_STATUS_IN_REVIEW && is_foreign(start, wish->actor))
 		return conflict(start, err);
 	if (start->from != KT_STATUS_IN_REVIEW && start->from != KT_STATUS_FOR_REVIEW)

@@ -140,6 +140,11 @@ static void report_print(const struct kt_json *report)
 	kt_print("branch  %s  %.12s\n",
 		text_of(mission, "coordination_branch", "(no coordination branch)"),
 		text_of(mission, "tip", ""));
+	if (kt_json_get_bool(mission, "discarded", false))
+		kt_print("discarded: kitty mission restore --mission %s\n",
+			text_of(mission, "slug", "?"));
+	else if (kt_json_get_bool(mission, "closed", false))
+		kt_print("closed\n");
 	if (kt_json_get_int(supervisor, "pid", &pid))
 		kt_print("supervisor pid %lld\n", (long long)pid);
 	if (kt_json_size(wps) == 0)

@@ -113,8 +113,8 @@ static int run(struct kt_invocation *invocation)
 
 	if (request_build(invocation, request, &err) != KT_E_OK)
 		status = kt_fail(invocation->json, &err);
-	else if (kt_context_mission(&context, kt_invocation_value(invocation, "mission"), &err) !=
-		 KT_E_OK)
+	else if (kt_context_open_mission(
+			 &context, kt_invocation_value(invocation, "mission"), &err) != KT_E_OK)
 		status = kt_context_fail(&context, invocation->json, &err);
 	else
 		status = kt_submit_and_report(invocation, &context, request);

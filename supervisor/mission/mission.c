@@ -56,6 +56,17 @@ const char *kt_mission_files_root(const struct kt_mission *mission)
 	return mission->coordination_branch != NULL ? mission->coord_worktree : mission->repo_root;
 }
 
+enum kt_code kt_mission_check_open(const struct kt_mission *mission, struct kt_error *err)
+{
+	if (!mission->is_closed)
+		return KT_E_OK;
+	(void)kt_error_set(err, KT_E_MISSION_NOT_FOUND, "%s is %s", mission->slug,
+		mission->is_discarded ? "discarded" : "closed");
+	if (mission->is_discarded)
+		kt_error_next(err, "kitty mission restore --mission %s", mission->slug);
+	return KT_E_MISSION_NOT_FOUND;
+}
+
 char **kt_mission_sparse_patterns(const struct kt_mission *mission)
 {
 	struct kt_list list = KT_LIST_INIT;

@@ -52,6 +52,7 @@ struct kt_mission {
 	char *lock_path;	/* <common>/spec-kitty-locks/<slug>.status.lock */
 	char *coordination_ref; /* refs/heads/<coordination_branch>, or, when is_closed, refs/kitty/closed/<slug>; NULL without one */
 	bool is_closed;		/* only refs/kitty/closed/<slug> is left: readers use coordination_ref as always, writers refuse */
+	bool is_discarded;	/* is_closed, not by a merge: the trash holds what kitty mission restore brings back */
 };
 
 void kt_mission_free(struct kt_mission *mission);
@@ -64,6 +65,10 @@ void kt_mission_free(struct kt_mission *mission);
  */
 KT_MUST_CHECK enum kt_code kt_mission_resolve(const struct kt_repository *repo, const char *handle,
 	const char *cwd, struct kt_mission **out, struct kt_json **candidates, struct kt_error *err);
+
+/* For whoever is about to write: KT_E_MISSION_NOT_FOUND for a closed mission; a discarded one's names the way back. */
+KT_MUST_CHECK enum kt_code kt_mission_check_open(
+	const struct kt_mission *mission, struct kt_error *err);
 
 /* Every mission the repository knows, sorted by slug; gives an array of len pointers. */
 KT_MUST_CHECK enum kt_code kt_mission_list(const struct kt_repository *repo,

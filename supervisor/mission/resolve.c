@@ -10,6 +10,7 @@
 #include "supervisor/mission/identity.h"
 #include "supervisor/mission/meta.h"
 #include "supervisor/mission/place.h"
+#include "supervisor/mission/refnames.h"
 
 struct query {
 	struct kt_catalog catalog;
@@ -129,6 +130,16 @@ static enum kt_code ambiguous(
 	return code;
 }
 
+/* What `mission close --discard` keeps, and a merge never makes. */
+static bool has_trash(const struct kt_catalog *catalog, const struct kt_mission *mission)
+{
+	char *ref = kt_format("refs/kitty/trash/%s/coordination", mission->slug);
+	bool has = kt_ref_name_exists(catalog->repo->common_dir, ref);
+
+	free(ref);
+	return has;
+}
+
 /* Takes the mission out of its entry. */
 static enum kt_code answer(struct query *query, struct kt_catalog_entry *entry,
 	struct kt_mission **out, struct kt_error *err)
@@ -146,6 +157,7 @@ static enum kt_code answer(struct query *query, struct kt_catalog_entry *entry,
 	if (mission->is_closed) {
 		free(mission->coordination_ref);
 		mission->coordination_ref = kt_format("refs/kitty/closed/%s", mission->slug);
+		mission->is_discarded = has_trash(&query->catalog, mission);
 	}
 	entry->mission = NULL;
 	*out = mission;

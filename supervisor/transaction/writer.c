@@ -46,9 +46,9 @@ enum kt_code kt_writer_new(
 	struct kt_writer *writer = NULL;
 	enum kt_code code = KT_E_OK;
 
-	if (options->mission->is_closed)
-		return kt_error_set(
-			err, KT_E_MISSION_NOT_FOUND, "%s is closed", options->mission->slug);
+	code = kt_mission_check_open(options->mission, err);
+	if (code != KT_E_OK)
+		return code;
 	writer = kt_alloc(sizeof *writer);
 	writer->options = *options;
 	writer->lock_fd = -1;
