@@ -23,12 +23,12 @@ expect_exit 0 kitty implement WP01 --agent claude --mission "$MISSION"
 lose
 before=$(tip)
 refused_naming() { # COMMIT COMMAND...
-	wanted=$1
+	last_commit=$1 # not `wanted`: expect_exit has a variable of that name
 	shift
 	expect_exit 4 "$@" --mission "$MISSION" --json
 	one_object "$OUT"
 	expect_json "$OUT" error.code LANE_BRANCH_MISSING
-	json "$OUT" error.detail | grep -q "$wanted" || fail "the last commit $wanted is not named"
+	json "$OUT" error.detail | grep -q "$last_commit" || fail "the last commit $last_commit is not named"
 	nothing_new
 	expect_eq "$(tip)" "$before" "the coordination branch"
 }
