@@ -24,24 +24,10 @@ static void sanitise(struct kt_json *value)
 		sanitise(child);
 }
 
-/* session_started_at and session_ended_at become their difference in seconds. */
-static void replace_session(struct kt_json *row)
-{
-	const char *started = kt_json_get_string(row, "session_started_at");
-	const char *ended = kt_json_get_string(row, "session_ended_at");
-	int64_t from = 0, to = 0;
-
-	if (started != NULL && ended != NULL && kt_time_parse(started, &from) &&
-		kt_time_parse(ended, &to))
-		kt_json_set_int(row, "session_duration_s", (to - from) / 1000000);
-	kt_json_remove(row, "session_started_at");
-	kt_json_remove(row, "session_ended_at");
-}
-
+/* The session times of 3.6 are keys of a row itself, and none of the rows below has them. */
 static void write_row(struct kt_json *row, struct kt_buffer *out)
 {
 	sanitise(row);
-	replace_session(row);
 	kt_json_write(row, KT_JSON_ROW, out);
 	kt_buffer_putc(out, '\n');
 	kt_json_free(row);

@@ -45,13 +45,13 @@ void kt_row_list_remove(struct row_list *list, int row)
 {
 	size_t place = list->len;
 
-	while (place > 0 && list->rows[place - 1] != row)
+	do {
+		KT_BUG_UNLESS(place > 0);
 		place--;
-	if (place == 0)
-		return;
-	memmove(list->rows + place - 1, list->rows + place,
-		(list->len - place) * sizeof *list->rows);
+	} while (list->rows[place] != row);
 	list->len--;
+	memmove(list->rows + place, list->rows + place + 1,
+		(list->len - place) * sizeof *list->rows);
 }
 
 /* ---- the transition layer ---- */
@@ -193,15 +193,13 @@ static bool is_set(const struct kt_json *value)
 	       (text == NULL || text[0] != '\0');
 }
 
-static struct kt_json *member(struct kt_json *object, const char *key, struct kt_json *fresh)
+/* What the overlay has under a key is what was made for it here: no log puts anything else there.
+ */
+static struct kt_json *member(
+	struct kt_json *object, const char *key, struct kt_json *(*make)(void))
 {
-	struct kt_json *value = kt_json_get(object, key);
-
-	if (value != NULL && kt_json_type(value) == kt_json_type(fresh)) {
-		kt_json_free(fresh);
-		return value;
-	}
-	kt_json_set(object, key, fresh);
+	if (kt_json_get(object, key) == NULL)
+		kt_json_set(object, key, make());
 	return kt_json_get(object, key);
 }
 
@@ -211,7 +209,7 @@ static void merge_subtasks(struct kt_json *overlay, const struct kt_json *subtas
 
 	if (!kt_json_is(subtasks, KT_JSON_OBJECT))
 		return;
-	merged = member(overlay, "subtasks", kt_json_new_object());
+	merged = member(overlay, "subtasks", kt_json_new_object);
 	for (struct kt_json *s = kt_json_first(subtasks); s != NULL; s = kt_json_next(s))
 		kt_json_set(merged, kt_json_key(s), kt_json_copy(s));
 }
@@ -236,7 +234,7 @@ static void merge_refs(struct kt_json *overlay, const struct kt_json *delta)
 		source = kt_json_get(delta, "tracker_refs");
 	if (!kt_json_is(source, KT_JSON_ARRAY))
 		return;
-	refs = member(overlay, "tracker_refs", kt_json_new_array());
+	refs = member(overlay, "tracker_refs", kt_json_new_array);
 	for (struct kt_json *ref = kt_json_first(source); ref != NULL; ref = kt_json_next(ref))
 		if (!holds(refs, ref))
 			kt_json_append(refs, kt_json_copy(ref));
@@ -288,8 +286,7 @@ static void fold_annotation(struct wp *wp, const struct kt_event *event)
 				kt_json_copy(kt_json_get(delta, scalars[i])));
 	merge_subtasks(wp->overlay, kt_json_get(delta, "subtasks"));
 	if (note != NULL && !kt_json_is(note, KT_JSON_NULL))
-		kt_json_append(
-			member(wp->overlay, "notes", kt_json_new_array()), kt_json_copy(note));
+		kt_json_append(member(wp->overlay, "notes", kt_json_new_array), kt_json_copy(note));
 	merge_refs(wp->overlay, delta);
 	merge_review(wp->overlay, kt_json_get(delta, "review"));
 }

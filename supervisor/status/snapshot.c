@@ -11,6 +11,14 @@
 
 /* ---- identity ---- */
 
+/* At most so many bytes of a text out of JSON, which is valid UTF-8: no character is cut in two. */
+static size_t whole_characters(const char *text, size_t len)
+{
+	while (((unsigned char)text[len] & 0xC0) == 0x80)
+		len--;
+	return len;
+}
+
 static void trim_copy(const char *text, char *out, size_t size)
 {
 	size_t len = 0;
@@ -20,16 +28,18 @@ static void trim_copy(const char *text, char *out, size_t size)
 	while (len > 0 && strchr(" \t\r\n", text[len - 1]) != NULL)
 		len--;
 	if (len >= size)
-		len = size - 1;
+		len = whole_characters(text, size - 1);
 	memcpy(out, text, len);
 	out[len] = '\0';
 }
 
+/* A number that does not fit is none: its first digits would be another number. */
 static void copy_number(const char *digits, char number[32])
 {
 	while (digits[0] == '0' && digits[1] != '\0')
 		digits++;
-	(void)snprintf(number, 32, "%s", digits);
+	if (strlen(digits) < 32)
+		memcpy(number, digits, strlen(digits) + 1);
 }
 
 void kt_snapshot_identity_from_meta(const struct kt_json *meta, char number[32], char type[128])

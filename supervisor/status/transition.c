@@ -69,11 +69,10 @@ static bool is_complete(const struct kt_json *review)
 	return true;
 }
 
+/* Of a complete review. */
 static bool is_approving(const struct kt_json *review)
 {
-	const char *verdict = kt_json_get_string(review, "verdict");
-
-	return verdict != NULL && strcmp(verdict, "approved") == 0;
+	return strcmp(kt_json_get_string(review, "verdict"), "approved") == 0;
 }
 
 static enum kt_code needs_approval(const struct kt_move *move, struct kt_error *err)

@@ -9,9 +9,10 @@
 static const char crockford[] = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 enum { ULID_LEN = 26 };
 
+/* Never asked for NUL, which would be found behind the last digit. */
 static int digit_value(char digit)
 {
-	const char *at = digit == '\0' ? NULL : strchr(crockford, digit);
+	const char *at = strchr(crockford, digit);
 
 	return at == NULL ? -1 : (int)(at - crockford);
 }

@@ -204,6 +204,30 @@ static void an_annotation_is_written_with_present_values_only(void **state)
 	kt_json_free(delta);
 }
 
+#define REVIEW(at, actor, wp_id, reason) \
+	"{\"review\": {\"at\": " at ", \"actor\": " actor ", \"wp_id\": " wp_id \
+	", \"reason\": " reason "}}"
+
+static void a_review_and_its_references_are_written_whole(void **state)
+{
+	struct kt_json *delta = json("{\"tracker_refs\": [\"#1\"], \"review\": {\"reason\": \"\", "
+				     "\"wp_id\": \"WP01\", \"actor\": \"a\", \"at\": \"t\"}}");
+	const struct kt_annotation_row row = {
+		.event_id = ID, .wp_id = "WP03", .at = AT, .actor = "a", .delta = delta};
+	struct kt_buffer out = KT_BUFFER_INIT;
+	struct kt_error err = KT_ERROR_INIT;
+
+	(void)state;
+	assert_int_equal(kt_annotation_row_encode(&row, &out, &err), KT_E_OK);
+	expect_text(&out,
+		"{\"actor\": \"a\", \"at\": \"2026-11-21T02:03:04.000005+00:00\", \"delta\": "
+		"{\"review\": {\"actor\": \"a\", \"at\": \"t\", \"reason\": \"\", \"wp_id\": "
+		"\"WP01\"}, \"tracker_refs\": [\"#1\"]}, \"event_id\": "
+		"\"01K0000000000000000000000A\", \"kind\": \"annotation\", \"wp_id\": "
+		"\"WP03\"}\n");
+	kt_json_free(delta);
+}
+
 static void wrong_annotations_are_not_written(void **state)
 {
 	static const struct {
@@ -222,6 +246,13 @@ static void wrong_annotations_are_not_written(void **state)
 		{ID, "WP01", "{\"tracker_refs\": \"#1\"}"},
 		{ID, "WP01", "{\"tracker_refs\": [1]}"},
 		{ID, "WP01", "{\"review\": {\"at\": \"t\", \"actor\": \"a\", \"wp_id\": \"w\"}}"},
+		{ID, "WP01", REVIEW("1", "\"a\"", "\"w\"", "\"r\"")},
+		{ID, "WP01", REVIEW("\"t\"", "null", "\"w\"", "\"r\"")},
+		{ID, "WP01", REVIEW("\"t\"", "\"a\"", "[]", "\"r\"")},
+		{ID, "WP01", REVIEW("\"t\"", "\"a\"", "\"w\"", "{}")},
+		{ID, "WP01", "{\"release_runtime_claim\": false}"},
+		{ID, "WP01", "{\"release_runtime_claim\": 1}"},
+		{ID, "WP01", "{\"subtasks\": {\"T001\": null}}"},
 		{ID, "wp01", "{\"note\": \"n\"}"},
 		{ID, "WP", "{\"note\": \"n\"}"},
 		{ID, "WP01 ", "{\"note\": \"n\"}"},
@@ -282,6 +313,9 @@ static void a_lifecycle_row_is_an_envelope_of_schema_five(void **state)
 	"\"event_id\": \"" ID "\", \"wp_id\": \"WP01\", \"at\": \"t\", \"force\": 0, " \
 	"\"execution_mode\": null, \"from_lane\": \"planned\", \"to_lane\": \"done\""
 #define MOVE(rest) "{" FIELDS ", \"actor\": \"a\"" rest "}"
+#define EVIDENCE(rest) \
+	MOVE(", \"evidence\": {\"review\": {\"reviewer\": 1, \"verdict\": 2, \"reference\": " \
+	     "3}, " rest "}")
 #define NOTE(id, delta) \
 	"{\"kind\": \"annotation\", \"event_id\": \"" id \
 	"\", \"wp_id\": \"x\", \"at\": \"t\", \"actor\": \"a\", \"delta\": " delta "}"
@@ -303,6 +337,8 @@ static void lines_are_classified_by_the_first_rule_that_fits(void **state)
 		{MOVE(", \"evidence\": \"\", \"review_result\": {}"), KT_EVENT_MOVE},
 		{NOTE(ID, "{}"), KT_EVENT_ANNOTATION},
 		{NOTE(ID, "{\"other\": 1, \"subtasks\": null}"), KT_EVENT_ANNOTATION},
+		{NOTE(ID, "{\"review\": null}"), KT_EVENT_ANNOTATION},
+		{EVIDENCE("\"repos\": null, \"verification\": []"), KT_EVENT_MOVE},
 		{"{\"event_name\": \"retrospective.x\"}", KT_EVENT_RETROSPECTIVE},
 		{MOVE(", \"event_name\": \"retrospective.\""), KT_EVENT_RETROSPECTIVE},
 		{"{\"event_name\": \"retrospective.x\", \"event_type\": 1}",
@@ -350,9 +386,22 @@ static void fatal_lines_say_why(void **state)
 		{MOVE(", \"evidence\": \"tests pass\""), "evidence"},
 		{MOVE(", \"evidence\": {\"review\": {\"reviewer\": 1}}"), "'verdict' is missing"},
 		{MOVE(", \"review_result\": {\"reviewer\": 1}"), "'verdict' is missing"},
+		{MOVE(", \"review_result\": [1]"), "no object: review_result"},
+		{MOVE(", \"evidence\": {\"review\": \"r\"}"), "no object: evidence.review"},
+		{MOVE(", \"evidence\": {\"repos\": []}"), "no object: evidence.review"},
+		{EVIDENCE("\"repos\": \"main\""), "no list: evidence.repos"},
+		{EVIDENCE("\"repos\": [{\"repo\": 1}, 2]"),
+			"'branch' is missing in evidence.repos"},
+		{EVIDENCE("\"repos\": [3, {\"repo\": 1}]"), "no object: evidence.repos"},
+		{EVIDENCE("\"verification\": {}"), "no list: evidence.verification"},
+		{EVIDENCE("\"repos\": null, \"verification\": [{\"command\": 1, \"result\": 2}]"),
+			"'summary' is missing in evidence.verification"},
 		{NOTE("short", "{}"), "no valid event id"},
 		{NOTE(ID, "null"), "'delta'"},
 		{NOTE(ID, "{\"subtasks\": {\"T001\": \"doing\"}}"), "subtask T001"},
+		{NOTE(ID, "{\"subtasks\": {\"T001\": 1}}"), "subtask T001"},
+		{NOTE(ID, "{\"subtasks\": [\"T001\"]}"), "'subtasks' is no object"},
+		{NOTE(ID, "{\"review\": \"fine\"}"), "no object: delta.review"},
 		{NOTE(ID, "{\"review\": {\"at\": \"\"}}"), "'actor' is missing"},
 	};
 
@@ -367,6 +416,49 @@ static void fatal_lines_say_why(void **state)
 		if (strstr(err.detail, rows[i].reason) == NULL)
 			fail_msg("%s: %s", rows[i].line, err.detail);
 	}
+}
+
+static void expect_invalid(const char *line, size_t len, const char *detail)
+{
+	struct kt_event event;
+	struct kt_error err = KT_ERROR_INIT;
+
+	assert_int_equal(kt_event_decode(line, len, &event, &err), KT_E_EVENT_INVALID);
+	if (strstr(err.detail, detail) == NULL)
+		fail_msg("%s", err.detail);
+}
+
+static void a_zero_byte_is_no_blank(void **state)
+{
+	static const char front[] = "\0 " MOVE(""), back[] = MOVE("") " \0";
+
+	(void)state;
+	expect_invalid("\0", 1, "invalid JSON");
+	expect_invalid(" \0\n", 3, "invalid JSON");
+	expect_invalid(front, sizeof front - 1, "invalid JSON");
+	expect_invalid(back, sizeof back - 1, "invalid JSON");
+}
+
+static void a_row_of_sixteen_megabytes_is_read_one_byte_more_is_not(void **state)
+{
+	static const char head[] = "{\"event_type\": \"", tail[] = "\"}";
+	const size_t len = (size_t)16 << 20;
+	char *line = malloc(len + 1);
+	struct kt_event event;
+	struct kt_error err = KT_ERROR_INIT;
+
+	(void)state;
+	assert_non_null(line);
+	memset(line, 'x', len + 1);
+	memcpy(line, head, sizeof head - 1);
+	memcpy(line + len - (sizeof tail - 1), tail, sizeof tail - 1);
+	line[len] = '\n';
+	assert_int_equal(kt_event_decode(line, len + 1, &event, &err), KT_E_OK);
+	assert_int_equal(event.kind, KT_EVENT_SKIPPED);
+	kt_event_release(&event);
+	line[len] = '}';
+	expect_invalid(line, len + 1, "beyond the limit of 16 MiB");
+	free(line);
 }
 
 static void the_slug_may_have_its_old_name_or_none(void **state)
@@ -428,10 +520,13 @@ int main(void)
 		cmocka_unit_test(an_unset_review_result_and_mission_id_leave_no_key),
 		cmocka_unit_test(names_of_machines_and_people_are_left_out_at_any_depth),
 		cmocka_unit_test(an_annotation_is_written_with_present_values_only),
+		cmocka_unit_test(a_review_and_its_references_are_written_whole),
 		cmocka_unit_test(wrong_annotations_are_not_written),
 		cmocka_unit_test(a_lifecycle_row_is_an_envelope_of_schema_five),
 		cmocka_unit_test(lines_are_classified_by_the_first_rule_that_fits),
 		cmocka_unit_test(fatal_lines_say_why),
+		cmocka_unit_test(a_zero_byte_is_no_blank),
+		cmocka_unit_test(a_row_of_sixteen_megabytes_is_read_one_byte_more_is_not),
 		cmocka_unit_test(the_slug_may_have_its_old_name_or_none),
 		cmocka_unit_test(actors_have_a_text_form),
 	};

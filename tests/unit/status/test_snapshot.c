@@ -70,6 +70,12 @@ static void identity_comes_from_meta(void **state)
 		{"{\"mission_number\": \"\"}", "", ""},
 		{"{\"mission_number\": \"pending\"}", "", ""},
 		{"{\"mission_number\": true}", "", ""},
+		{"{\"mission_number\": \"1234567890123456789012345678901\"}",
+			"1234567890123456789012345678901", ""},
+		{"{\"mission_number\": \"12345678901234567890123456789012\"}", "", ""},
+		{"{\"mission_number\": 12345678901234567890123456789012}", "", ""},
+		{"{\"mission_type\": \"\"}", "", ""},
+		{"{\"mission_type\": \" \\t\\r\\n\"}", "", ""},
 		{"[]", "", ""},
 	};
 	char number[32];
@@ -89,6 +95,29 @@ static void identity_comes_from_meta(void **state)
 	}
 	kt_snapshot_identity_from_meta(NULL, number, type);
 	assert_string_equal(number, "");
+}
+
+static void a_long_mission_type_ends_with_a_whole_character(void **state)
+{
+	char expected[128] = "", type[128] = "", number[32] = "";
+	struct kt_json *meta = kt_json_new_object();
+	char *text = NULL;
+
+	(void)state;
+	memset(expected, 'x', 127);
+	text = kt_format("%syyy", expected);
+	kt_json_set_string(meta, "mission_type", text);
+	kt_snapshot_identity_from_meta(meta, number, type);
+	assert_string_equal(type, expected);
+	free(text);
+	/* The 127th byte would be the first of an e with an accent. */
+	expected[126] = '\0';
+	text = kt_format("%s\xC3\xA9yy", expected);
+	kt_json_set_string(meta, "mission_type", text);
+	kt_snapshot_identity_from_meta(meta, number, type);
+	assert_string_equal(type, expected);
+	free(text);
+	kt_json_free(meta);
 }
 
 /* One transition at a second of its own; the slug is what the tests are about. */
@@ -126,6 +155,46 @@ static void the_slug_is_that_of_the_first_transition_in_order_if_it_is_safe(void
 	kt_reducer_free(reducer);
 }
 
+static void a_slug_is_one_safe_name_or_nothing(void **state)
+{
+	static const struct {
+		const char *slug, *number, *kept;
+	} rows[] = {
+		{"012-name", "12", "012-name"},
+		{"000-name", "0", "000-name"},
+		{"012-", "", "012-"},
+		{"012", "", "012"},
+		{"01-name", "", "01-name"},
+		{"0123-name", "", "0123-name"},
+		{"A.z_9-", "", "A.z_9-"},
+		{"-name", "", ""},
+		{".name", "", ""},
+		{"name.", "", ""},
+		{"a..b", "", ""},
+		{"a b", "", ""},
+		{"a/b", "", ""},
+		{"a:b", "", ""},
+		{"a[b", "", ""},
+		{"a~b", "", ""},
+		{"a\xC3\xA9", "", ""},
+		{"", "", ""},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		struct kt_reducer *reducer = kt_reducer_new();
+		char *slug = kt_format("\"mission_slug\": \"%s\"", rows[i].slug);
+		char *part = kt_format("\"mission_number\": \"%s\",\n  \"mission_slug\": \"%s\"",
+			rows[i].number, rows[i].kept);
+
+		feed_move(reducer, slug, 1, "01");
+		expect_in_snapshot(reducer, part);
+		free(slug);
+		free(part);
+		kt_reducer_free(reducer);
+	}
+}
+
 #define RETRO(second, name, payload) \
 	"{\"at\": \"2026-01-01T00:00:0" second "Z\", \"event_id\": \"R" second \
 	"\", \"event_name\": \"retrospective." name "\", \"payload\": " payload "}\n"
@@ -150,6 +219,66 @@ static void the_retrospective_is_folded_in_order_and_taken_back_with_its_rows(vo
 		"\"failed\"\n  },\n");
 	kt_reducer_rollback(reducer, mark);
 	expect_in_snapshot(reducer, "\"status\": \"completed\"");
+	kt_reducer_free(reducer);
+}
+
+#define SIGNAL "\"source_signal\": {\"kind\": \"k\", \"evidence\": \"e\"}"
+
+static void only_a_whole_mode_of_a_retrospective_is_kept(void **state)
+{
+	static const struct {
+		const char *mode;
+		bool is_kept;
+	} rows[] = {
+		{"{\"value\": \"autonomous\", " SIGNAL "}", true},
+		{"{\"value\": \"human_in_command\", " SIGNAL "}", true},
+		{"{\"value\": \"else\", " SIGNAL "}", false},
+		{"{\"value\": 1, " SIGNAL "}", false},
+		{"{" SIGNAL "}", false},
+		{"{\"value\": \"autonomous\"}", false},
+		{"{\"value\": \"autonomous\", \"source_signal\": {\"kind\": \"k\"}}", false},
+		{"{\"value\": \"autonomous\", \"source_signal\": {\"evidence\": \"e\"}}", false},
+		{"\"autonomous\"", false},
+		{"null", false},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		struct kt_reducer *reducer = kt_reducer_new();
+		char *row = kt_format("{\"event_name\": \"retrospective.requested\", \"payload\": "
+				      "{\"mode\": %s}}\n",
+			rows[i].mode);
+
+		feed_text(reducer, row);
+		expect_in_snapshot(
+			reducer, rows[i].is_kept ? "\"mode\": {\n" : "\"mode\": null,\n");
+		free(row);
+		kt_reducer_free(reducer);
+	}
+}
+
+static void rows_without_a_time_or_an_id_come_first_in_their_own_order(void **state)
+{
+	struct kt_reducer *reducer = kt_reducer_new();
+	size_t mark = 0;
+
+	(void)state;
+	feed_text(reducer, RETRO("5", "skipped", "{\"record_path\": \"timed\"}"));
+	mark = kt_reducer_mark(reducer);
+	feed_text(reducer, "{\"event_name\": \"retrospective.failed\", \"payload\": "
+			   "{\"record_path\": \"untimed\"}}\n");
+	expect_in_snapshot(reducer, "\"record_path\": \"timed\",\n    \"status\": \"skipped\"");
+	kt_reducer_rollback(reducer, mark);
+	kt_reducer_free(reducer);
+
+	reducer = kt_reducer_new();
+	feed_text(reducer, "{\"event_name\": \"retrospective.completed\", \"payload\": "
+			   "{\"record_path\": \"first\"}}\n"
+			   "{\"event_name\": \"retrospective.failed\", \"payload\": "
+			   "{\"record_path\": \"second\"}}\n");
+	expect_in_snapshot(reducer, "\"record_path\": \"second\",\n    \"status\": \"failed\"");
+	assert_null(kt_reducer_max_at(reducer));
+	assert_null(kt_reducer_max_event_id(reducer));
 	kt_reducer_free(reducer);
 }
 
@@ -182,6 +311,10 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(no_rows_give_the_empty_snapshot),
 		cmocka_unit_test(identity_comes_from_meta),
+		cmocka_unit_test(a_long_mission_type_ends_with_a_whole_character),
+		cmocka_unit_test(a_slug_is_one_safe_name_or_nothing),
+		cmocka_unit_test(only_a_whole_mode_of_a_retrospective_is_kept),
+		cmocka_unit_test(rows_without_a_time_or_an_id_come_first_in_their_own_order),
 		cmocka_unit_test(the_slug_is_that_of_the_first_transition_in_order_if_it_is_safe),
 		cmocka_unit_test(the_retrospective_is_folded_in_order_and_taken_back_with_its_rows),
 		cmocka_unit_test(text_is_raw_in_the_snapshot_and_work_packages_are_sorted),

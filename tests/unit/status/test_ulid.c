@@ -38,6 +38,18 @@ static void ulids_are_formatted_checked_and_counted_up(void **state)
 	assert_false(kt_ulid_is_valid(NULL));
 	assert_false(kt_ulid_is_valid("01ARYZ6S4104HMASW9NF6YZZZI"));
 	assert_false(kt_ulid_is_valid("01ARYZ6S4104HMASW9NF6YZZZZZ"));
+	assert_false(kt_ulid_is_valid("01ARYZ6S4104HMASW9NF6YZZZZ "));
+}
+
+static void nothing_follows_what_is_no_ulid(void **state)
+{
+	char out[27] = "untouched";
+
+	(void)state;
+	assert_false(kt_ulid_successor("", out));
+	assert_false(kt_ulid_successor("01ARYZ6S41", out));
+	assert_false(kt_ulid_successor(NULL, out));
+	assert_string_equal(out, "untouched");
 }
 
 static void times_are_written_without_a_zero_fraction_and_read_in_every_notation(void **state)
@@ -104,6 +116,25 @@ static void leap_days_exist_where_the_calendar_has_them(void **state)
 	assert_int_equal(next - time, 1);
 }
 
+static void the_first_and_last_years_of_the_calendar_are_read_and_written(void **state)
+{
+	static const char *const texts[] = {"0000-01-01T00:00:00+00:00",
+		"0000-02-29T23:59:59.000001+00:00", "0000-03-01T00:00:00+00:00",
+		"9999-12-31T23:59:59.999999+00:00"};
+	static const int64_t times[] = {
+		-62167219200000000, -62162035200999999, -62162035200000000, 253402300799999999};
+	char out[33];
+	int64_t time = 0;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+		assert_true(kt_time_parse(texts[i], &time));
+		assert_int_equal(time, times[i]);
+		kt_time_format(time, out);
+		assert_string_equal(out, texts[i]);
+	}
+}
+
 /* ---- names ---- */
 
 static void people_may_write_a_status_their_way_the_log_may_not(void **state)
@@ -123,6 +154,32 @@ static void people_may_write_a_status_their_way_the_log_may_not(void **state)
 		assert_int_equal(kt_status_from_name(kt_status_name((enum kt_status)i)), i);
 }
 
+static void what_is_no_status_has_no_name_and_no_property(void **state)
+{
+	static const enum kt_status none[] = {KT_STATUS_NONE, KT_STATUS_COUNT};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof none / sizeof none[0]; i++) {
+		assert_string_equal(kt_status_name(none[i]), "");
+		assert_false(kt_status_satisfies_dependency(none[i]));
+		assert_false(kt_status_is_terminal(none[i]));
+		assert_false(kt_status_is_displayed(none[i]));
+	}
+}
+
+static void done_and_canceled_are_terminal_approved_and_done_satisfy_a_dependency(void **state)
+{
+	(void)state;
+	for (enum kt_status status = 0; status < KT_STATUS_COUNT; status++) {
+		assert_int_equal(kt_status_is_terminal(status),
+			status == KT_STATUS_DONE || status == KT_STATUS_CANCELED);
+		assert_int_equal(kt_status_satisfies_dependency(status),
+			status == KT_STATUS_APPROVED || status == KT_STATUS_DONE);
+		assert_int_equal(kt_status_is_displayed(status),
+			status != KT_STATUS_GENESIS && status != KT_STATUS_UNINITIALIZED);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -130,6 +187,11 @@ int main(void)
 		cmocka_unit_test(
 			times_are_written_without_a_zero_fraction_and_read_in_every_notation),
 		cmocka_unit_test(leap_days_exist_where_the_calendar_has_them),
+		cmocka_unit_test(nothing_follows_what_is_no_ulid),
+		cmocka_unit_test(the_first_and_last_years_of_the_calendar_are_read_and_written),
+		cmocka_unit_test(what_is_no_status_has_no_name_and_no_property),
+		cmocka_unit_test(
+			done_and_canceled_are_terminal_approved_and_done_satisfy_a_dependency),
 		cmocka_unit_test(people_may_write_a_status_their_way_the_log_may_not),
 	};
 
