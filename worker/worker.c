@@ -323,6 +323,7 @@ static void watch_signals(struct kt_worker *worker)
 	static const int NUMBERS[] = {SIGTERM, SIGINT, SIGHUP};
 
 	(void)signal(SIGPIPE, SIG_IGN);
+	(void)signal(SIGXFSZ, SIG_IGN);
 	for (size_t i = 0; i < sizeof(NUMBERS) / sizeof(NUMBERS[0]); i++) {
 		if (worker->options->has_channel && NUMBERS[i] != SIGTERM) {
 			(void)signal(NUMBERS[i], SIG_IGN);

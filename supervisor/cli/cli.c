@@ -168,5 +168,7 @@ int kt_cli_main(int argc, char **argv)
 	/* A reader that went away shows as EPIPE where it is written, and children get the default
 	 * back. */
 	(void)signal(SIGPIPE, SIG_IGN);
+	/* A file that may not grow shows as EFBIG. */
+	(void)signal(SIGXFSZ, SIG_IGN);
 	return kt_output_finish(dispatch(argc, argv));
 }

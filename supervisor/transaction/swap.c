@@ -9,20 +9,38 @@
 #include <kitty/limits.h>
 
 #include "ipc/clock.h"
+#include "supervisor/git/files.h"
 #include "supervisor/transaction/writer_private.h"
 
 enum { ATTEMPTS_MAX = 5, OUTPUT_MAX = 4096 };
 
+/* A HEAD that cannot be read is on no branch that anybody could leave. */
+static enum kt_code refuse_head(
+	const struct kt_writer *writer, const char *head, struct kt_error *err)
+{
+	struct kt_buffer content = KT_BUFFER_INIT;
+	char *path = kt_format("%s/HEAD", writer->to.git_dir);
+	int failure = kt_git_file_read(path, &content);
+	enum kt_code code = KT_E_SAFE_COMMIT_HEAD_MISMATCH;
+
+	if (failure != 0) {
+		code = kt_error_sys(err, KT_E_IO, failure, "%s", path);
+	} else {
+		(void)kt_error_set(err, code, "%s is on %s", writer->to.worktree,
+			head == NULL ? "<detached>" : head);
+		kt_error_next(err, "git -C '%s' switch %s", writer->to.worktree, writer->to.branch);
+	}
+	kt_buffer_release(&content);
+	free(path);
+	return code;
+}
+
 static enum kt_code assert_head(const struct kt_writer *writer, struct kt_error *err)
 {
 	char *head = kt_head_read(writer->to.git_dir);
-	enum kt_code code = KT_E_OK;
+	bool is_there = head != NULL && strcmp(head, writer->to.ref) == 0;
+	enum kt_code code = is_there ? KT_E_OK : refuse_head(writer, head, err);
 
-	if (head == NULL || strcmp(head, writer->to.ref) != 0)
-		code = kt_error_set(err, KT_E_SAFE_COMMIT_HEAD_MISMATCH, "%s is on %s",
-			writer->to.worktree, head == NULL ? "<detached>" : head);
-	if (code != KT_E_OK)
-		kt_error_next(err, "git -C '%s' switch %s", writer->to.worktree, writer->to.branch);
 	free(head);
 	return code;
 }
