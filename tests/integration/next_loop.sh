@@ -8,6 +8,8 @@ draft_mission upsell 'WP01:src/a/**' 'WP02:src/b/**:WP01' 'WP03:src/c/**'
 expect_exit 1 kitty next --mission "$MISSION" --json
 one_object "$OUT"
 expect_json "$OUT" kind blocked
+expect_exit 1 kitty next --mission "$MISSION"
+grep -q '^blocked: .' "$OUT" || fail "no reason is printed"
 expect_exit 3 kitty next --mission nothing-like-it --json
 one_object "$OUT"
 expect_json "$OUT" error.code MISSION_NOT_FOUND
@@ -25,6 +27,8 @@ expect_json "$OUT" prompt_file null
 expect_json "$OUT" progress.planned_wps 3
 expect_eq "$(tip)" "$before" "a query wrote"
 [ ! -e "$REPO/.worktrees/$MISSION-lane-a" ] || fail "a query made a lane"
+expect "would implement WP01
+workspace: $REPO/.worktrees/$MISSION-lane-a" kitty next --agent ann
 expect_exit 2 kitty next --result success --json
 one_object "$OUT"
 expect_exit 2 kitty next --agent ann --result perhaps --json
@@ -114,6 +118,11 @@ expect_exit 0 kitty status --json
 expect_json "$OUT" by_lane.approved 3
 expect_exit 0 kitty next --json
 expect_json "$OUT" preview_step accept
+expect "would accept" kitty next
+expect_exit 0 kitty next --agent ann --result success
+expect_eq "$(head -n 1 "$OUT")" "step: accept"
+prompt=$(sed -n 's/^prompt: //p' "$OUT")
+head -n 1 "$prompt" | grep -q "^# Accept $MISSION" || fail "no prompt: $prompt"
 check_clean
 expect_exit 0 kitty agent status validate --dir "$COORD/kitty-specs/$MISSION"
 
@@ -192,4 +201,5 @@ expect_exit 0 kitty agent status history --wp WP01 --mission "$MISSION"
 grep -q 'lane_integrated (approved -> done)' "$OUT" || fail "no lane_integrated"
 expect_exit 0 kitty next --mission "$MISSION" --json
 expect_json "$OUT" kind terminal
+expect "done: every work package is done" kitty next --mission "$MISSION"
 exit 0
