@@ -126,24 +126,6 @@ enum kt_code kt_close_liveness(
 
 /* ---- worktrees ---- */
 
-/* A lock of somebody else's is a wish to keep it; kitty's own reasons start with its name. */
-static char *foreign_lock(const struct kt_worktree_facts *facts)
-{
-	char *path = facts->git_dir == NULL ? NULL : kt_format("%s/locked", facts->git_dir);
-	struct kt_buffer text = KT_BUFFER_INIT;
-	struct kt_error ignored = KT_ERROR_INIT;
-	char *reason = NULL;
-
-	if (path != NULL && kt_file_exists(path) &&
-		kt_file_read(path, 4096, &text, &ignored) == KT_E_OK &&
-		strncmp(kt_buffer_text(&text), "kitty:", 6) != 0)
-		reason = kt_format("the worktree is locked: %.*s",
-			(int)strcspn(kt_buffer_text(&text), "\n"), kt_buffer_text(&text));
-	kt_buffer_release(&text);
-	free(path);
-	return reason;
-}
-
 /* What would be lost with the worktree goes to the trash, or is a reason to keep it. */
 static enum kt_code worktree_empty(
 	struct closing *c, const char *path, const char *trash, bool *is_kept, struct kt_error *err)
@@ -212,7 +194,7 @@ static void worktree_close(struct closing *c, const char *lane, const char *path
 	}
 	kt_worktree_removal_resume(c->wish->repo, path);
 	kt_worktree_inspect(c->wish->repo, path, &facts);
-	reason = foreign_lock(&facts);
+	reason = kt_worktree_foreign_lock(&facts);
 	if (reason != NULL)
 		item_kept(c, "worktree", lane, path, reason);
 	else

@@ -244,6 +244,8 @@ static enum kt_code predict(struct kt_merge_run *run, struct kt_error *err)
 	kt_failpoint("merge-predicted");
 	if (code == KT_E_OK)
 		kt_merge_report_target(run);
+	if (code == KT_E_OK && run->options->dry_run)
+		code = kt_merge_tear_down(run, err);
 	kt_git_place_release(&run->place);
 	run->place = real;
 	run->tip = tip;
@@ -401,9 +403,9 @@ static enum kt_code merge(struct kt_merge_run *run, struct kt_error *err)
 	/* An interactive run wants the real commits of a conflict; it stops at the same places. */
 	if (code == KT_E_OK && !landed && (options->dry_run || !options->interactive))
 		code = predict(run, err);
-	if (code != KT_E_OK || options->dry_run)
-		return code;
-	return merge_really(run, err);
+	if (code == KT_E_OK && landed && options->dry_run)
+		return kt_merge_tear_down(run, err);
+	return code != KT_E_OK || options->dry_run ? code : merge_really(run, err);
 }
 
 static struct kt_json *report_new(const struct kt_merge_options *options)

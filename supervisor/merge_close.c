@@ -17,7 +17,8 @@ void kt_merge_add_kept(struct kt_merge_run *run, const char *what, const char *w
 	kt_json_set_string(row, "what", what);
 	kt_json_set_string(row, "why", why);
 	kt_json_append(kt_json_get(run->report, "kept"), row);
-	kt_merge_notice(run, "kept: %s: %s", what, why);
+	kt_merge_notice(
+		run, "%s: %s: %s", run->options->dry_run ? "would be kept" : "kept", what, why);
 }
 
 static void add_removed(struct kt_merge_run *run, const char *what)
@@ -40,16 +41,19 @@ static enum kt_code close_ref(struct kt_merge_run *run, struct kt_error *err)
 	return code;
 }
 
-/* With files that are neither committed nor ignored it stays, and so does its branch. */
+/* With files that are neither committed nor ignored it stays, and so does its branch; and when
+ * somebody locked it. */
 static void remove_worktree(struct kt_merge_run *run, const char *path)
 {
 	struct kt_worktree_facts facts = {0};
 	struct kt_buffer changes = KT_BUFFER_INIT;
 	struct kt_error err = KT_ERROR_INIT;
-	bool existed = false;
+	bool existed = false, dry_run = run->options->dry_run;
+	char *lock = NULL;
 	enum kt_code code = KT_E_OK;
 
-	kt_worktree_removal_resume(run->options->repo, path);
+	if (!dry_run)
+		kt_worktree_removal_resume(run->options->repo, path);
 	kt_worktree_inspect(run->options->repo, path, &facts);
 	existed = facts.exists;
 	if (facts.exists && facts.is_linked)
@@ -57,8 +61,11 @@ static void remove_worktree(struct kt_merge_run *run, const char *path)
 	if (code == KT_E_OK && changes.len > 0)
 		code = kt_error_set(
 			&err, KT_E_MERGE_CHECKOUT_BLOCKED, "%.200s is not committed", changes.data);
+	lock = kt_worktree_foreign_lock(&facts);
+	if (code == KT_E_OK && lock != NULL)
+		code = kt_error_set(&err, KT_E_MERGE_CHECKOUT_BLOCKED, "%s", lock);
 	/* Forced only in that ignored files (build results) go with it. */
-	if (code == KT_E_OK)
+	if (code == KT_E_OK && !dry_run)
 		code = kt_worktree_remove(run->options->repo, path, true, &err);
 	if (code != KT_E_OK)
 		kt_merge_add_kept(run, path, err.detail);
@@ -66,6 +73,16 @@ static void remove_worktree(struct kt_merge_run *run, const char *path)
 		add_removed(run, path);
 	kt_worktree_facts_release(&facts);
 	kt_buffer_release(&changes);
+	free(lock);
+}
+
+static bool is_removed(const struct kt_merge_run *run, const char *what)
+{
+	const struct kt_json *at = kt_json_first(kt_json_get(run->report, "removed"));
+
+	while (at != NULL && strcmp(kt_json_string(at), what) != 0)
+		at = kt_json_next(at);
+	return at != NULL;
 }
 
 /* A branch goes when the coordination branch holds all of it. */
@@ -86,11 +103,12 @@ static enum kt_code remove_branch(
 	if (code == KT_E_OK && found && !contained) {
 		why = kt_format("it has commits after the approved one (%s)", text.text);
 		kt_merge_add_kept(run, branch, why);
-	} else if (code == KT_E_OK && found && where != NULL) {
+	} else if (code == KT_E_OK && found && where != NULL && !is_removed(run, where)) {
 		why = kt_format("it is checked out at %s", where);
 		kt_merge_add_kept(run, branch, why);
 	} else if (code == KT_E_OK && found) {
-		code = kt_git_text(&run->place, args, NULL, NULL, err);
+		if (!run->options->dry_run)
+			code = kt_git_text(&run->place, args, NULL, NULL, err);
 		if (code == KT_E_OK)
 			add_removed(run, branch);
 	}
@@ -100,7 +118,7 @@ static enum kt_code remove_branch(
 	return code;
 }
 
-enum kt_code kt_merge_remove_lanes(struct kt_merge_run *run, struct kt_error *err)
+static enum kt_code remove_lanes(struct kt_merge_run *run, struct kt_error *err)
 {
 	const struct kt_mission *mission = run->options->mission;
 	const struct kt_lanes *lanes = run->view->plan->lanes;
@@ -128,6 +146,22 @@ enum kt_code kt_merge_remove_lanes(struct kt_merge_run *run, struct kt_error *er
 	return code;
 }
 
+enum kt_code kt_merge_tear_down(struct kt_merge_run *run, struct kt_error *err)
+{
+	const struct kt_mission *mission = run->options->mission;
+	enum kt_code code = KT_E_OK;
+
+	if (run->options->keep_worktrees) {
+		kt_merge_add_kept(run, "worktrees and branches", "--keep-worktrees");
+		return KT_E_OK;
+	}
+	code = remove_lanes(run, err);
+	/* The branch goes last: until then a re-run finds the mission by it. */
+	if (code == KT_E_OK && mission->coordination_branch != NULL)
+		code = remove_branch(run, mission->coordination_branch, err);
+	return code;
+}
+
 /* git children must not stand in a folder that goes away. */
 static void leave_worktree(struct kt_merge_run *run)
 {
@@ -151,15 +185,7 @@ enum kt_code kt_merge_close(struct kt_merge_run *run, struct kt_error *err)
 	kt_failpoint("merge-closed-ref");
 	if (code != KT_E_OK)
 		return code;
-	if (run->options->keep_worktrees) {
-		kt_merge_add_kept(run, "worktrees and branches", "--keep-worktrees");
-		return KT_E_OK;
-	}
-	code = kt_merge_remove_lanes(run, err);
-	/* The branch goes last: until then a re-run finds the mission by it. */
-	if (code == KT_E_OK)
-		code = remove_branch(run, run->options->mission->coordination_branch, err);
-	return code;
+	return kt_merge_tear_down(run, err);
 }
 
 static bool has_unfinished(const struct kt_view *view)

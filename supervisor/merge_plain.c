@@ -275,6 +275,10 @@ static enum kt_code predict(struct kt_merge_run *run, struct kt_error *err)
 		code = result_make(run, err);
 	if (code == KT_E_OK)
 		kt_merge_report_target(run);
+	if (code == KT_E_OK && run->options->dry_run) {
+		run->tip = run->result;
+		code = kt_merge_tear_down(run, err);
+	}
 	kt_git_place_release(&run->place);
 	run->place = real;
 	return code;
@@ -346,11 +350,7 @@ static enum kt_code tear_down(struct kt_merge_run *run, struct kt_error *err)
 		code = kt_git_resolve(&run->place, run->target_ref, &found, &run->tip, err);
 	if (code != KT_E_OK)
 		return code;
-	if (run->options->keep_worktrees) {
-		kt_merge_add_kept(run, "worktrees and branches", "--keep-worktrees");
-		return KT_E_OK;
-	}
-	return kt_merge_remove_lanes(run, err);
+	return kt_merge_tear_down(run, err);
 }
 
 static enum kt_code check_options(const struct kt_merge_run *run, struct kt_error *err)

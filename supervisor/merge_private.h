@@ -90,8 +90,8 @@ KT_MUST_CHECK enum kt_code kt_merge_close(struct kt_merge_run *run, struct kt_er
 /* A mission that is closed already: nothing to do when it was merged, refused when it was discarded. */
 KT_MUST_CHECK enum kt_code kt_merge_closed(struct kt_merge_run *run, struct kt_error *err);
 
-/* Worktrees, then branches of the lanes; a branch goes when run->tip holds all of it. */
-KT_MUST_CHECK enum kt_code kt_merge_remove_lanes(struct kt_merge_run *run, struct kt_error *err);
+/* Worktrees, then branches; a branch goes when run->tip holds all of it. A dry run only reports. */
+KT_MUST_CHECK enum kt_code kt_merge_tear_down(struct kt_merge_run *run, struct kt_error *err);
 void kt_merge_add_kept(struct kt_merge_run *run, const char *what, const char *why);
 
 /* ---- merge_scratch.c ---- */

@@ -81,7 +81,15 @@ enum kt_code kt_integration_commit(const struct kt_log_facts *facts, const char 
 	if (lane == NULL)
 		return kt_error_set(err, KT_E_LANE_NOT_FOUND, "%s has no lane", wp_id);
 	*is_recorded = kt_approved_commit(facts, wp_id, out);
-	return *is_recorded ? KT_E_OK : lane_tip(facts, lane->id, out, err);
+	if (*is_recorded || lane_tip(facts, lane->id, out, err) == KT_E_OK)
+		return KT_E_OK;
+	/* Approved by hand, without work: there is no commit to make a branch at. */
+	if (err->code == KT_E_LANE_BRANCH_MISSING)
+		kt_error_next(err,
+			"kitty agent tasks move-task %s --to in_progress --reason 'there is no "
+			"lane to integrate' --mission %s",
+			wp_id, facts->mission->slug);
+	return err->code;
 }
 
 /* The rules want the evidence of the review that approved it. */

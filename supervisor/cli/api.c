@@ -79,10 +79,12 @@ static void message_set(struct kt_json *data, const struct kt_error *err)
 {
 	char *message = kt_format("%s%s%s", kt_error_summary(err->code),
 		err->detail[0] == '\0' ? "" : ": ", err->detail);
+	char *next_step = kt_next_step(err);
 
 	kt_json_set_string(data, "message", message);
 	kt_json_set_string(data, "kitty_code", kt_error_text(err->code));
-	kt_json_set_string(data, "next_step", kt_error_next_step(err));
+	kt_json_set_string(data, "next_step", next_step);
+	free(next_step);
 	free(message);
 }
 

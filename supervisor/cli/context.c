@@ -60,6 +60,8 @@ enum kt_code kt_context_mission(
 	} else {
 		code = resolve(context, handle, err);
 	}
+	if (code == KT_E_OK && handle != NULL)
+		kt_output_set_mission(context->mission->slug);
 	if (code == KT_E_OK)
 		context->lane = kt_mission_lane_at(context->mission, context->cwd);
 	return code;

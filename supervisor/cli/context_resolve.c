@@ -26,7 +26,7 @@ static const struct action {
 	const char *command; /* what carries it out */
 	bool has_wp;
 } actions[] = {
-	{"specify", "kitty agent mission create", false},
+	{"specify", "kitty agent mission finalize-tasks --validate-only", false},
 	{"plan", "kitty agent mission finalize-tasks --validate-only", false},
 	{"analyze", "kitty agent mission finalize-tasks --validate-only", false},
 	{"tasks", "kitty agent mission finalize-tasks --validate-only", false},
@@ -81,16 +81,27 @@ static void wp_members(struct kt_json *answer, struct kt_start *start)
 	free(file);
 }
 
-static struct kt_json *commands_of(
-	const struct action *action, const struct kt_mission *mission, const struct kt_start *start)
+/* Who would do it: who asks, who holds the work package, or whom `implement` takes. */
+static const char *agent_of(const struct kt_start *start, const char *asking)
+{
+	const char *holder = start->state.has_transition ? kt_wp_holder(&start->state) : NULL;
+
+	if (asking != NULL)
+		return asking;
+	return holder != NULL ? holder : "operator";
+}
+
+static struct kt_json *commands_of(const struct action *action, const struct kt_mission *mission,
+	const struct kt_start *start, const char *asking)
 {
 	struct kt_json *commands = kt_json_new_array();
-	bool is_create = strcmp(action->name, "specify") == 0;
-	char *text = kt_format("%s%s%s%s%s", action->command, start->wp == NULL ? "" : " ",
-		start->wp == NULL ? "" : start->wp->id, is_create ? "" : " --mission ",
-		is_create ? "" : mission->slug);
+	char *agent = action->has_wp ? kt_shell_word(agent_of(start, asking)) : NULL;
+	char *text = kt_format("%s%s%s --mission %s%s%s", action->command,
+		start->wp == NULL ? "" : " ", start->wp == NULL ? "" : start->wp->id, mission->slug,
+		agent == NULL ? "" : " --agent ", agent == NULL ? "" : agent);
 
 	kt_json_append(commands, kt_json_new_string(text));
+	free(agent);
 	free(text);
 	return commands;
 }
@@ -135,7 +146,9 @@ static enum kt_code resolve(const struct kt_invocation *invocation, struct kt_co
 		kt_json_set_string(
 			answer, "resolution_kind", action->has_wp ? "work_package" : "mission");
 		kt_json_set_bool(answer, "auto_merge", false);
-		kt_json_set(answer, "commands", commands_of(action, mission, &start));
+		kt_json_set(answer, "commands",
+			commands_of(
+				action, mission, &start, kt_invocation_value(invocation, "agent")));
 		kt_json_set(answer, "warnings", kt_json_new_array());
 	}
 	kt_start_release(&start);

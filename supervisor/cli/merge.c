@@ -68,7 +68,7 @@ static void print_report(const struct kt_json *report)
 			text_of(report, "strategy"));
 	for (const struct kt_json *r = kt_json_first(kt_json_get(report, "removed")); r != NULL;
 		r = kt_json_next(r))
-		kt_print("removed %s\n", kt_json_string(r));
+		kt_print("%s %s\n", dry_run ? "would be removed:" : "removed", kt_json_string(r));
 	if (kt_json_get_string(report, "closed_ref") != NULL)
 		kt_print("closed: %s\n", text_of(report, "closed_ref"));
 }

@@ -39,6 +39,9 @@ static struct kt_json *answer_build(const struct kt_mission_made *made)
 	const struct kt_mission *mission = made->mission;
 	struct kt_json *answer = kt_json_new_object();
 	struct kt_json *files = kt_json_new_array();
+	char *next_step = kt_format("write spec.md, plan.md and tasks/WPnn-*.md, then: kitty agent "
+				    "mission finalize-tasks --mission %s",
+		mission->slug);
 
 	for (char **path = made->created_files; path != NULL && *path != NULL; path++)
 		kt_json_append(files, kt_json_new_string(*path));
@@ -63,9 +66,8 @@ static struct kt_json *answer_build(const struct kt_mission_made *made)
 	kt_json_set_string(answer, "coordination_branch", mission->coordination_branch);
 	kt_json_set_bool(answer, "coordination_branch_created", made->branch_created);
 	meta_copy(answer, mission->meta, "topology");
-	kt_json_set_string(answer, "next_step",
-		"write spec.md, plan.md and tasks/WPnn-*.md, then: kitty agent mission "
-		"finalize-tasks");
+	kt_json_set_string(answer, "next_step", next_step);
+	free(next_step);
 	kt_json_set_string(answer, "spec_kitty_version", KITTY_VERSION);
 	return answer;
 }

@@ -16,6 +16,7 @@
 #include "supervisor/cli/write.h"
 #include "supervisor/lane_sync.h"
 #include "supervisor/merge_request.h"
+#include "supervisor/mission/refnames.h"
 #include "supervisor/transaction/reader.h"
 #include "supervisor/transaction/request.h"
 
@@ -159,6 +160,34 @@ static void heal(const struct kt_invocation *invocation, struct kt_context *cont
 		kt_print_notice("warning: %s", ignored.detail);
 }
 
+/* Asked before the first row is written: without a lane there is nothing to integrate. */
+static enum kt_code lane_check(
+	struct kt_context *context, const struct kt_move_plan *plan, struct kt_error *err)
+{
+	struct kt_view *view = NULL;
+	const struct kt_lane_plan *lane = NULL;
+	char *branch = NULL, *ref = NULL;
+	enum kt_code code = kt_view_load(context->repo, context->mission, &view, err);
+
+	if (code == KT_E_OK && view->plan != NULL)
+		lane = kt_lanes_of_wp(view->plan->lanes, plan->wp_id);
+	if (lane != NULL) {
+		branch = kt_mission_lane_branch(context->mission, lane->id);
+		ref = kt_format("refs/heads/%s", branch);
+	}
+	if (ref != NULL && !kt_ref_name_exists(context->repo->common_dir, ref)) {
+		code = kt_error_set(err, KT_E_TRANSITION_REJECTED,
+			"%s is %s, and %s has no branch that could be integrated", plan->wp_id,
+			kt_status_name(plan->from), lane->id);
+		kt_error_next(err, "kitty implement %s --mission %s", plan->wp_id,
+			context->mission->slug);
+	}
+	kt_view_free(view);
+	free(branch);
+	free(ref);
+	return code;
+}
+
 /* done is written by integration only: the lane's merge and the row are one commit. */
 static int integrate(const struct kt_invocation *invocation, struct kt_context *context,
 	const struct kt_move_plan *plan)
@@ -172,6 +201,8 @@ static int integrate(const struct kt_invocation *invocation, struct kt_context *
 		code = kt_error_set(
 			&err, KT_E_TRANSITION_REJECTED, "%s is done already", plan->wp_id);
 	else if (plan->from != KT_STATUS_APPROVED)
+		code = lane_check(context, plan, &err);
+	if (code == KT_E_OK && plan->from != KT_STATUS_APPROVED)
 		code = approve_first(invocation, context, plan, &approval, &err);
 	if (code == KT_E_OK && !invocation->json && approval != NULL)
 		kt_print_outcome(approval);

@@ -10,24 +10,32 @@
 #include <unistd.h>
 
 #include "ipc/buffer.h"
+#include "supervisor/cli/advice.h"
 #include "supervisor/cli/context.h"
 
 static bool colour_allowed = true;
 static const char *command_path; /* the command that runs; NULL: none yet */
+static char *mission_slug;       /* what --mission said, in full; NULL: it was not given */
 
 void kt_output_set_command(const char *path)
 {
 	command_path = path;
 }
 
+void kt_output_set_mission(const char *slug)
+{
+	free(mission_slug);
+	mission_slug = slug == NULL ? NULL : kt_strdup(slug);
+}
+
 /* `kitty help` alone helps nobody who knows which command it is about. Gives. */
-static char *next_step_of(const struct kt_error *err)
+char *kt_next_step(const struct kt_error *err)
 {
 	const char *step = kt_error_next_step(err);
 
 	if (command_path != NULL && strcmp(step, "kitty help") == 0)
 		return kt_format("kitty help %s", command_path);
-	return kt_strdup(step);
+	return kt_advice_for(step, mission_slug);
 }
 
 void kt_print(const char *format, ...)
@@ -60,10 +68,20 @@ void kt_print_json(const struct kt_json *object)
 	kt_buffer_release(&text);
 }
 
+void kt_output_advise(struct kt_json *error)
+{
+	const char *step = kt_json_get_string(error, "next_step");
+	char *advice = step == NULL ? NULL : kt_advice_for(step, mission_slug);
+
+	if (advice != NULL)
+		kt_json_set_string(error, "next_step", advice);
+	free(advice);
+}
+
 struct kt_json *kt_error_json(const struct kt_error *err)
 {
 	struct kt_json *error = kt_json_new_object();
-	char *next_step = next_step_of(err);
+	char *next_step = kt_next_step(err);
 
 	kt_json_set_string(error, "code", kt_error_text(err->code));
 	kt_json_set_string(error, "message", kt_error_summary(err->code));
@@ -83,11 +101,12 @@ void kt_print_safe(FILE *stream, const char *text)
 int kt_fail_with(bool json, const struct kt_error *err, struct kt_json *extra)
 {
 	struct kt_json *object = extra == NULL ? kt_json_new_object() : extra;
-	char *next_step = next_step_of(err);
+	char *next_step = kt_next_step(err);
 
 	if (json) {
 		if (kt_json_get(object, "error") == NULL)
 			kt_json_set(object, "error", kt_error_json(err));
+		kt_output_advise(kt_json_get(object, "error"));
 		kt_print_json(object);
 	} else {
 		(void)fflush(stdout);

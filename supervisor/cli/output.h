@@ -34,6 +34,13 @@ void kt_output_set_colour(bool allowed);
 /* The command that runs, for next steps that name its help. path is borrowed. */
 void kt_output_set_command(const char *path);
 
+/* The mission that --mission named, for next steps that need it as well; the text is copied. */
+void kt_output_set_mission(const char *slug);
+/* The error's next step as this user can paste it. Gives. */
+char *kt_next_step(const struct kt_error *err);
+/* The same for an "error" object that came from elsewhere. */
+void kt_output_advise(struct kt_json *error);
+
 /* One line of foreign text, control characters replaced. */
 void kt_print_safe(FILE *stream, const char *text);
 

@@ -107,6 +107,15 @@ static bool is_wanted(struct filter *filter, const struct kt_event *event)
 	       (at != NULL && kt_time_parse(at, &time) && time >= filter->since);
 }
 
+/* In the plan, or in the log of a plan that has changed since. */
+static bool is_known_wp(const struct kt_view *view, const char *wp_id)
+{
+	struct kt_wp_state state = {0};
+
+	return kt_reducer_wp(view->state, wp_id, &state) ||
+	       (view->plan != NULL && kt_plan_find_wp(view->plan, wp_id) != NULL);
+}
+
 static enum kt_code history_build(
 	const struct kt_view *view, struct filter *filter, struct kt_json *out, struct kt_error *err)
 {
@@ -125,6 +134,8 @@ static enum kt_code history_build(
 		kt_event_release(&event);
 		at += len + 1;
 	}
+	if (code == KT_E_OK && filter->wp != NULL && !is_known_wp(view, filter->wp))
+		return kt_error_set(err, KT_E_WP_NOT_FOUND, "%s", filter->wp);
 	if (code == KT_E_OK && filter->since_id != NULL && !filter->was_seen)
 		return kt_error_set(err, KT_E_INVALID_ARGUMENT,
 			"--since: the log holds no event %s", filter->since_id);
@@ -166,6 +177,7 @@ static void line_print(const struct kt_json *entry)
 	const char *wp = kt_json_get_string(entry, "wp_id");
 	const char *actor = kt_json_get_string(entry, "actor");
 	const char *reason = kt_json_get_string(entry, "reason");
+	const char *note = kt_json_get_string(kt_json_get(entry, "delta"), "note");
 	bool is_forced = kt_json_is(override, KT_JSON_OBJECT);
 
 	kt_print("%.19s  %-5s ", kt_json_get_string(entry, "at") == NULL
@@ -181,6 +193,8 @@ static void line_print(const struct kt_json *entry)
 	kt_print(" [");
 	kt_print_safe(stdout, actor == NULL ? "-" : actor);
 	kt_print("]%s", is_forced ? "  OVERRIDE" : "");
+	if (reason == NULL || reason[0] == '\0')
+		reason = note;
 	if (reason != NULL && reason[0] != '\0') {
 		kt_print(": ");
 		kt_print_safe(stdout, reason);

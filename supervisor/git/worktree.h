@@ -52,6 +52,9 @@ struct kt_worktree_facts {
 void kt_worktree_inspect(
 	const struct kt_repository *repo, const char *path, struct kt_worktree_facts *out);
 void kt_worktree_facts_release(struct kt_worktree_facts *facts);
+/* A lock of somebody else's is a wish to keep it; kitty's own reasons start with its name. Gives
+ * what to tell people, NULL: no such lock. */
+char *kt_worktree_foreign_lock(const struct kt_worktree_facts *facts);
 
 /* The registration (<common>/worktrees/<id>) that names this path, there or gone; gives; NULL:
  * none. */

@@ -111,6 +111,23 @@ struct holder {
 };
 
 /* A rebase or bisect keeps its branch although HEAD is detached meanwhile (traps.md, 3). */
+char *kt_worktree_foreign_lock(const struct kt_worktree_facts *facts)
+{
+	char *path = facts->git_dir == NULL ? NULL : kt_format("%s/locked", facts->git_dir);
+	struct kt_buffer text = KT_BUFFER_INIT;
+	struct kt_error ignored = KT_ERROR_INIT;
+	char *reason = NULL;
+
+	if (path != NULL && kt_file_exists(path) &&
+		kt_file_read(path, 4096, &text, &ignored) == KT_E_OK &&
+		strncmp(kt_buffer_text(&text), "kitty:", 6) != 0)
+		reason = kt_format("the worktree is locked: %.*s",
+			(int)strcspn(kt_buffer_text(&text), "\n"), kt_buffer_text(&text));
+	kt_buffer_release(&text);
+	free(path);
+	return reason;
+}
+
 static bool holds_branch(const char *git_dir, const char *ref)
 {
 	static const char *const files[] = {

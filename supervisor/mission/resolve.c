@@ -310,9 +310,12 @@ static enum kt_code by_context(struct query *query, const char *cwd, struct kt_m
 			return ambiguous(query, candidates, err);
 		entry = query->len == 1 ? query->found[0] : only_broken(query);
 	}
-	if (entry == NULL)
-		return kt_error_set(
+	if (entry == NULL) {
+		(void)kt_error_set(
 			err, KT_E_FEATURE_CONTEXT_UNRESOLVED, "there is no open mission");
+		kt_error_next(err, "kitty mission list");
+		return KT_E_FEATURE_CONTEXT_UNRESOLVED;
+	}
 	return answer(query, entry, out, err);
 }
 

@@ -86,7 +86,13 @@ static void check_owned(struct kt_drafts *drafts, const struct kt_draft_wp *draf
 {
 	const char *key = "owned_files";
 
-	if (draft->wp.owned_files[0] == NULL && !kt_wp_is_planning(&draft->wp))
+	/* Folders made by hand often have none: such a work package gets a lane of its own, and
+	 * nothing is held against its files. */
+	if (draft->wp.owned_files[0] == NULL && !kt_wp_is_planning(&draft->wp) &&
+		drafts->mission->coordination_branch == NULL)
+		kt_drafts_warning(drafts, kt_draft_path(drafts, draft), kt_draft_line(draft, key),
+			"owned_files is missing: %s gets a lane of its own", draft->expected_id);
+	else if (draft->wp.owned_files[0] == NULL && !kt_wp_is_planning(&draft->wp))
 		WRONG(drafts, draft, key, "owned_files is missing: which files does %s write?",
 			draft->expected_id);
 	for (char **glob = draft->wp.owned_files; *glob != NULL; glob++) {

@@ -75,6 +75,33 @@ expect_eq "$(git -C "$REPO" show main:src/a/file main:src/b/file)" "$(printf 'WP
 api 0 mission-state --mission 099-name
 expect_json "$OUT" data.summary.done 2
 
+say "files of the least: no owned_files, no surface, no mode, no subtasks"
+mkdir -p "$REPO/kitty-specs/100-least/tasks"
+echo '{"mission_slug": "100-least", "friendly_name": "Least"}' >"$REPO/kitty-specs/100-least/meta.json"
+for wp in WP01 WP02; do
+	printf -- '---\nwork_package_id: %s\ntitle: Part %s\ndependencies: [%s]\n---\n\n# %s\n' $wp $wp "$([ $wp = WP01 ] || echo WP01)" $wp \
+		>"$REPO/kitty-specs/100-least/tasks/$wp-part.md"
+done
+git -C "$REPO" add kitty-specs/100-least && git -C "$REPO" commit -q -m "Plan 100-least"
+api 0 list-ready --mission 100-least
+expect_json "$OUT" data.ready_work_packages.0.wp_id WP01
+for wp in WP01 WP02; do
+	api 0 start-implementation --mission 100-least --wp $wp --actor claude --policy "$POLICY"
+	place=$(json "$OUT" data.workspace_path)
+	expect_json "$OUT" data.lane_id "lane-$([ $wp = WP01 ] && echo a || echo b)"
+	echo $wp >"$place/$wp.txt"
+	git -C "$place" add -A
+	git -C "$place" commit -q -m "Work of $wp"
+	api 0 transition --mission 100-least --wp $wp --to for_review --actor claude --policy "$POLICY"
+	! grep -q warning "$ERR" || fail "files of nobody are held against the lane"
+	api 0 start-review --mission 100-least --wp $wp --actor reviewer --policy "$POLICY"
+	api 0 transition --mission 100-least --wp $wp --to approved --actor reviewer --policy "$POLICY" \
+		--review-result-json '{"reviewer":"reviewer","verdict":"approved","reference":"r1"}'
+done
+api 0 accept-mission --mission 100-least --actor orc
+api 0 merge-mission --mission 100-least
+git -C "$REPO" cat-file -e main:WP01.txt && git -C "$REPO" cat-file -e main:WP02.txt || fail "the work is not in main"
+
 say "the user's checkout is on its branch, clean, and every promise holds"
 expect_eq "$(git -C "$REPO" symbolic-ref --short HEAD)" feature "the branch"
 expect_eq "$(git -C "$REPO" status --porcelain)" "" "git status"

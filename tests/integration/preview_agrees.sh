@@ -69,7 +69,7 @@ merge_foretold() {
 	merge --json >"$BOX/happened" 2>"$ERR"
 	expect_eq "$?" "$foretold" "the merge's exit status"
 	foretellings=$((foretellings + 1))
-	for member in error.code conflict.wp_id conflict.files conflict.stage integrated strategy target_branch; do
+	for member in error.code conflict.wp_id conflict.files conflict.stage integrated removed kept strategy target_branch; do
 		expect_eq "$(json "$BOX/happened" $member 2>/dev/null)" "$(json "$BOX/foretold" $member 2>/dev/null)" "$member"
 	done
 }
