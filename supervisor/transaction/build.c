@@ -97,6 +97,7 @@ enum kt_code kt_commit_request(struct kt_writer *writer, struct pending *pending
 	if (code == KT_E_OK) {
 		pending->log_blob = blobs[0];
 		pending->snapshot_blob = blobs[1];
+		pending->committed_at = plan.committer.seconds;
 	}
 	free(name);
 	free(email);
@@ -145,19 +146,6 @@ static enum kt_status first_from(const struct pending *pending)
 			    : kt_status_from_name(kt_json_get_string(move, "from_lane"));
 }
 
-/* A request that adds nothing (all its ops were "if needed"): the tip proves what it asked for. */
-static void answer_unneeded(struct kt_writer *writer, struct pending *pending)
-{
-	struct kt_json *receipt = NULL;
-
-	pending->message = kt_strdup("");
-	pending->commit = writer->tip;
-	kt_pending_succeed(writer, pending);
-	receipt = kt_json_get(pending->outcome, "receipt");
-	if (receipt != NULL)
-		kt_json_set_bool(receipt, "is_noop", true);
-}
-
 /* True when a commit was built for it. */
 static bool build_one(struct kt_writer *writer, struct pending *pending, struct kt_error *err)
 {
@@ -170,7 +158,7 @@ static bool build_one(struct kt_writer *writer, struct pending *pending, struct 
 		return false;
 	if (pending->rows.len == 0 && kt_json_get(pending->request, "files") == NULL &&
 		!(writer->integrated.is_set && !writer->integrated.is_contained)) {
-		answer_unneeded(writer, pending);
+		(void)!kt_pending_answer_unneeded(writer, pending, err);
 		return false;
 	}
 	kt_buffer_append(&writer->new_log, pending->rows.data, pending->rows.len);

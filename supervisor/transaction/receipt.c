@@ -89,21 +89,15 @@ static struct kt_json *receipt_to_json(const struct kt_receipt *receipt)
 	return json;
 }
 
-static void succeed(struct kt_writer *writer, struct pending *pending, const struct kt_oid *commit,
-	bool is_noop)
+static void succeed(struct kt_writer *writer, struct pending *pending, bool is_noop)
 {
-	struct kt_receipt receipt = {.commit = *commit,
+	const struct kt_receipt receipt = {.commit = pending->commit,
+		.committed_at = pending->committed_at,
 		.destination_ref = writer->to.branch,
 		.worktree_root = writer->to.worktree,
 		.event_ids = pending->event_ids,
 		.is_noop = is_noop};
-	struct kt_error err = KT_ERROR_INIT;
 
-	if (kt_store_commit_read(writer->store, commit, NULL, &receipt.committed_at, NULL, &err) !=
-		KT_E_OK) {
-		kt_pending_fail(writer, pending, &err);
-		return;
-	}
 	pending->outcome = kt_json_new_object();
 	kt_json_set_string(pending->outcome, "result", "success");
 	kt_json_set(pending->outcome, "receipt", receipt_to_json(&receipt));
@@ -113,9 +107,25 @@ static void succeed(struct kt_writer *writer, struct pending *pending, const str
 		kt_json_set(pending->outcome, "warnings", kt_json_copy(pending->warnings));
 }
 
+/* After the commit point: nothing here may fail, or a committed row would be called refused. */
 void kt_pending_succeed(struct kt_writer *writer, struct pending *pending)
 {
-	succeed(writer, pending, &pending->commit, false);
+	succeed(writer, pending, false);
+}
+
+enum kt_code kt_pending_answer_unneeded(
+	struct kt_writer *writer, struct pending *pending, struct kt_error *err)
+{
+	enum kt_code code = kt_store_commit_read(
+		writer->store, &writer->tip, NULL, &pending->committed_at, NULL, err);
+
+	if (code != KT_E_OK)
+		return code;
+	free(pending->message);
+	pending->message = kt_strdup("");
+	pending->commit = writer->tip;
+	succeed(writer, pending, true);
+	return KT_E_OK;
 }
 
 /* ---- receipts of events that were committed before ---- */
@@ -209,7 +219,6 @@ enum kt_code kt_pending_repeat(struct kt_writer *writer, struct pending *pending
 	const char *event_id, struct kt_error *err)
 {
 	size_t offset = 0, len = 0;
-	struct kt_oid commit = {{0}};
 	struct kt_buffer message = KT_BUFFER_INIT;
 	enum kt_code code = KT_E_OK;
 
@@ -220,15 +229,16 @@ enum kt_code kt_pending_repeat(struct kt_writer *writer, struct pending *pending
 		return kt_error_set(err, KT_E_EVENT_ID_CONFLICT,
 			"%s is being written by another request at this moment", event_id);
 	code = kt_destination_is_own(&writer->to)
-		       ? find_commit(writer, offset + len, &commit, err)
-		       : find_on_checkout(writer, offset + len, &commit, err);
+		       ? find_commit(writer, offset + len, &pending->commit, err)
+		       : find_on_checkout(writer, offset + len, &pending->commit, err);
 	if (code == KT_E_OK)
-		code = kt_store_commit_read(writer->store, &commit, NULL, NULL, &message, err);
+		code = kt_store_commit_read(writer->store, &pending->commit, NULL,
+			&pending->committed_at, &message, err);
 	if (code == KT_E_OK) {
 		free(pending->message);
 		kt_buffer_printf(&message, "%s", "");
 		pending->message = kt_strndup(message.data, strcspn(message.data, "\n"));
-		succeed(writer, pending, &commit, true);
+		succeed(writer, pending, true);
 	}
 	kt_buffer_release(&message);
 	return code;

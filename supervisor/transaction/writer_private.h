@@ -39,14 +39,15 @@ struct pending {
 	/* Set while its batch runs. */
 	bool is_judged;           /* the lane gate has nothing (more) to say */
 	struct kt_json *warnings; /* the lane gate's; NULL: none */
-	struct kt_json *outcome; /* NULL: not decided yet */
-	struct kt_json *moves;   /* [{wp_id, from_lane, to_lane, actor}] */
+	struct kt_json *outcome;  /* NULL: not decided yet */
+	struct kt_json *moves;    /* [{wp_id, from_lane, to_lane, actor}] */
 	struct kt_json *event_ids;
 	struct kt_buffer rows; /* what it adds to the log */
 	char *message;
 	bool is_built; /* has a commit of its own in the chain */
 	struct kt_oid commit, log_blob, snapshot_blob;
-	size_t log_end; /* length of the log after its rows */
+	long long committed_at; /* what the commit says */
+	size_t log_end;         /* length of the log after its rows */
 };
 
 enum step {
@@ -93,7 +94,7 @@ struct kt_writer {
 	int lock_fd;
 	int64_t lock_deadline_ms;
 	bool waits_for_child; /* of a dead writer, which holds a lock of git's */
-	bool lock_is_asked; /* kt_writer_acquire: lock and heal without a request */
+	bool lock_is_asked;   /* kt_writer_acquire: lock and heal without a request */
 	struct kt_error acquire_error;
 
 	struct pending *queue, **queue_end;
@@ -208,6 +209,10 @@ void kt_pending_reject(struct kt_writer *writer, struct pending *pending, const 
 void kt_pending_roll_back(
 	struct kt_writer *writer, struct pending *pending, const struct kt_error *err);
 void kt_pending_succeed(struct kt_writer *writer, struct pending *pending);
+/* A request that adds nothing (all its ops were "if needed"): the tip proves what it asked for.
+ * Errors: KT_E_GIT_FAILED. */
+KT_MUST_CHECK enum kt_code kt_pending_answer_unneeded(
+	struct kt_writer *writer, struct pending *pending, struct kt_error *err);
 /* Receipt of events that were committed before. Errors: KT_E_GIT_FAILED. */
 KT_MUST_CHECK enum kt_code kt_pending_repeat(struct kt_writer *writer, struct pending *pending,
 	const char *event_id, struct kt_error *err);

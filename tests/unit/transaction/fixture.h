@@ -38,6 +38,7 @@ struct fixture {
 	struct kt_buffer committed; /* rows that on_committed saw */
 	struct kt_json *last;       /* last outcome */
 	size_t answers, successes;
+	int hook_timeout_ms; /* 0: soon, for hooks that hang */
 };
 
 /* A command in the repository that must succeed. */
@@ -84,7 +85,7 @@ static void open_writer(struct fixture *f, bool hold_lock)
 		.holder_command = "test",
 		.hold_lock = hold_lock,
 		.lock_timeout_ms = 300,
-		.hook_timeout_ms = 1500,
+		.hook_timeout_ms = f->hook_timeout_ms ? f->hook_timeout_ms : 1500,
 		.on_notice = on_notice,
 		.on_committed = on_committed,
 		.arg = f};
