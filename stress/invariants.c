@@ -84,15 +84,22 @@ static enum kt_promise promise_named(const char *name)
 	kt_run_die("kitty verify speaks of a promise that is not known here");
 }
 
-/* The report says "<commit> <ref>" of what was walked; missions on several branches name several:
- * the first. Gives. */
-static char *ref_of(const char *tip)
+/* The report says "<commit> <ref>" of what was walked, with commas between several. */
+static void refs_take(struct kt_invariants_walk *walk, const char *tip)
 {
-	const char *space = tip == NULL ? NULL : strchr(tip, ' ');
+	struct kt_buffer refs = KT_BUFFER_INIT;
 
-	if (space == NULL)
+	for (const char *at = tip; at != NULL && *at != '\0'; at += strspn(at, ", ")) {
+		at += strcspn(at, " ");
+		at += strspn(at, " ");
+		kt_buffer_printf(
+			&refs, "%s%.*s", refs.len == 0 ? "" : " ", (int)strcspn(at, " ,\n"), at);
+		at += strcspn(at, " ,\n");
+	}
+	if (refs.len == 0)
 		kt_run_die("kitty verify names no ref");
-	return kt_strndup(space + 1, strcspn(space + 1, " ,\n"));
+	walk->ref = kt_strndup(kt_buffer_text(&refs), strcspn(kt_buffer_text(&refs), " "));
+	walk->refs = kt_buffer_take(&refs);
 }
 
 static void take_checks(struct kt_invariants_walk *walk, const struct kt_json *report)
@@ -108,7 +115,7 @@ static void take_checks(struct kt_invariants_walk *walk, const struct kt_json *r
 	(void)kt_json_get_int(report, "commits", &commits);
 	walk->verdicts->commits = (size_t)commits;
 	walk->slug = kt_strdup(kt_json_get_string(report, "mission"));
-	walk->ref = ref_of(kt_json_get_string(report, "tip"));
+	refs_take(walk, kt_json_get_string(report, "tip"));
 }
 
 /* The history could not be walked at all: damaged objects or refs. Nothing is proved then. */
@@ -125,6 +132,7 @@ static void take_failure(struct kt_invariants_walk *walk, const struct kt_json *
 			"the history cannot be walked: %s: %s", code, detail);
 	walk->slug = kt_strdup(walk->job->mission);
 	walk->ref = kt_format("refs/heads/kitty/mission-%s", walk->slug);
+	walk->refs = kt_strdup(walk->ref);
 }
 
 /* Runs `kitty verify` and takes its verdicts and the mission's names over. */
@@ -244,6 +252,7 @@ void kt_invariants_check(const struct kt_invariants *job, struct kt_verdicts *ve
 	kt_buffer_release(&walk.log);
 	free(walk.slug);
 	free(walk.ref);
+	free(walk.refs);
 	free(walk.log_path);
 	free(walk.common_dir);
 }

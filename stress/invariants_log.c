@@ -169,11 +169,13 @@ static void check_acknowledged(struct kt_invariants_walk *walk, const struct row
 {
 	struct acknowledged all = {.walk = walk, .rows = rows};
 	struct kt_buffer text = KT_BUFFER_INIT, commits = KT_BUFFER_INIT;
-	char *rest = NULL;
+	char *rest = NULL, *script = NULL;
 
 	if (!kt_run_read_file(walk->job->acknowledged, &text))
 		kt_run_die("cannot read %s", walk->job->acknowledged);
-	KT_RUN_OUT(walk->job->repo, &commits, "git", "rev-list", walk->ref);
+	script = kt_format("git rev-list %s --", walk->refs);
+	KT_RUN_OUT(walk->job->repo, &commits, "sh", "-c", script);
+	free(script);
 	rest = commits.data;
 	for (char *line = NULL; (line = kt_next_line(&rest)) != NULL;)
 		kt_words_add(&all.commits, line);
@@ -290,14 +292,27 @@ static void check_sinks(struct kt_invariants_walk *walk, const struct rows *rows
 	free(path);
 }
 
+/* A row that several branches hold is taken from the first; twice on one of them, it stays twice.
+ * Before finalize-tasks there is no log, and then nothing can have been acknowledged. */
+static void log_read(struct kt_invariants_walk *walk)
+{
+	char *script = kt_format(
+		"set -- %s; n=0; for ref; do n=$((n + 1)); name=$ref:%s; git rev-parse -q --verify "
+		"\"$name\" >/dev/null || continue; if [ $# = 1 ]; then git cat-file blob "
+		"\"$name\"; else git cat-file blob \"$name\" | sed \"s/^/$n /\"; fi; done | if [ "
+		"$# "
+		"= 1 ]; then cat; else awk '{ line = substr($0, length($1) + 2); if (!(line in "
+		"home)) home[line] = $1; if (home[line] == $1) print line }'; fi",
+		walk->refs, walk->log_path);
+
+	KT_RUN_OUT(walk->job->repo, &walk->log, "sh", "-c", script);
+	free(script);
+}
+
 void kt_invariants_log(struct kt_invariants_walk *walk)
 {
 	struct rows rows = {NULL, 0, 0};
-	char *name = kt_format("%s:%s", walk->ref, walk->log_path);
-
-	/* Before finalize-tasks there is no log, and then nothing can have been acknowledged. */
-	if (KT_TRY(walk->job->repo, NULL, "git", "rev-parse", "-q", "--verify", name) == 0)
-		KT_RUN_OUT(walk->job->repo, &walk->log, "git", "cat-file", "blob", name);
+	log_read(walk);
 	rows_read(walk, &rows);
 	if (walk->job->acknowledged != NULL)
 		check_acknowledged(walk, &rows);
@@ -305,5 +320,4 @@ void kt_invariants_log(struct kt_invariants_walk *walk)
 	for (size_t i = 0; i < rows.len; i++)
 		free(rows.places[i].id);
 	free(rows.places);
-	free(name);
 }

@@ -15,10 +15,12 @@ struct kt_invariants_walk {
 	const struct kt_invariants *job;
 	struct kt_verdicts *verdicts;
 	char *slug;
-	char *ref;        /* full name that holds the log; NULL: the mission has none of its own */
+	char *ref;        /* full name that holds the log; the first of several */
+	char *refs;       /* all of them, space-separated: without a coordination branch lanes hold
+			   * rows of their own */
 	char *log_path;   /* repo-relative */
 	char *common_dir; /* absolute */
-	struct kt_buffer log; /* at the tip */
+	struct kt_buffer log; /* at the tip; of several, each row once */
 };
 
 /* Lines of a text, one after the other: writes the line's end over the newline. NULL at the end. */

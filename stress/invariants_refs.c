@@ -73,16 +73,17 @@ static void check_reflog(struct kt_invariants_walk *walk)
 			walk->common_dir, walk->ref, walk->ref));
 }
 
-/* Another branch may hold the mission's log only as the coordination branch had it at some time. */
+/* Another branch may hold the mission's log only as the coordination branch (or, without one, a
+ * branch that holds rows) had it at some time. */
 static void check_other_branches(struct kt_invariants_walk *walk)
 {
 	expect_silent(walk, KT_P7, "a log that the coordination branch never had",
-		kt_format("had=$(git log --format= --raw --no-abbrev -m --first-parent '%s' -- "
+		kt_format("had=$(git log --format= --raw --no-abbrev -m --first-parent %s -- "
 			  "'%s' | cut -d' ' -f4); git for-each-ref --format='%%(refname)' "
 			  "refs/heads | while read -r ref; do id=$(git rev-parse -q --verify "
 			  "\"$ref:%s\") || continue; case $had in *\"$id\"*) ;; *) echo "
 			  "\"$ref\";; esac; done",
-			walk->ref, walk->log_path, walk->log_path));
+			walk->refs, walk->log_path, walk->log_path));
 }
 
 /* Worktrees of the mission have their own branch checked out. */

@@ -100,7 +100,8 @@ static void locks_of(const char *folder, int depth, kt_path_cb each, void *arg)
 
 void kt_doctor_each_stale_lock(struct kt_doctor *doctor, kt_path_cb each, void *arg)
 {
-	char *refs = kt_path_join(doctor->repo->common_dir, "refs/heads/kitty");
+	/* Every branch may be a mission's target. */
+	char *refs = kt_path_join(doctor->repo->common_dir, "refs/heads");
 	char *kitty_refs = kt_path_join(doctor->repo->common_dir, "refs/kitty");
 	char *worktrees = kt_path_join(doctor->repo->common_dir, "worktrees");
 

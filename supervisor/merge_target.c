@@ -424,6 +424,26 @@ enum kt_code kt_merge_result_make(struct kt_merge_run *run, struct kt_error *err
 
 /* ---- the move ---- */
 
+/* git would not: somebody was faster, or the ref's lock is held. A git that was killed leaves it
+ * behind, and no repetition helps then. */
+static enum kt_code tell_refusal(
+	struct kt_merge_run *run, const struct kt_buffer *errors, struct kt_error *err)
+{
+	const char *target = run->options->mission->target_branch;
+	struct kt_oid now = {{0}};
+	enum kt_code code = read_target(run, &now, err);
+
+	if (code != KT_E_OK)
+		return code;
+	if (!kt_oid_equal(&now, &run->before))
+		return kt_error_set(err, KT_E_REF_MOVED, "%s is not at %s any more", target,
+			kt_oid_format(&run->before).text);
+	(void)kt_error_set(err, KT_E_REF_LOCKED, "git would not move %s: %.300s", target,
+		kt_buffer_text(errors));
+	kt_error_next(err, "kitty doctor --fix");
+	return err->code;
+}
+
 static enum kt_code move_ref(struct kt_merge_run *run, struct kt_error *err)
 {
 	struct kt_oid_text before = kt_oid_format(&run->before),
@@ -431,12 +451,18 @@ static enum kt_code move_ref(struct kt_merge_run *run, struct kt_error *err)
 	char *reason = kt_format("kitty merge: mission %s", run->options->mission->slug);
 	const char *args[] = {
 		"update-ref", "-m", reason, run->target_ref, after.text, before.text, NULL};
+	struct kt_buffer errors = KT_BUFFER_INIT;
 	int exit_code = 0;
-	enum kt_code code = kt_git_text(&run->place, args, NULL, &exit_code, err);
+	struct kt_git_call call = {.cwd = run->place.cwd,
+		.args = args,
+		.profile = KT_GIT_PLUMBING,
+		.errors = &errors,
+		.exit_code = &exit_code};
+	enum kt_code code = kt_git_run(&call, err);
 
 	if (code == KT_E_OK && exit_code != 0)
-		code = kt_error_set(err, KT_E_REF_MOVED, "%s is not at %s any more",
-			run->options->mission->target_branch, before.text);
+		code = tell_refusal(run, &errors, err);
+	kt_buffer_release(&errors);
 	free(reason);
 	return code;
 }

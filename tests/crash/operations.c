@@ -13,6 +13,46 @@
 	"log_rows $BRANCH >$BOX/rows; [ $(grep -c $ID $BOX/rows) = 1 ] || fail \"the id stands " \
 	"$(grep -c $ID $BOX/rows) times in the log\"; "
 
+#define EMIT_STARTED \
+	"exec kitty agent status emit WP01 --to in_progress --actor claude --event-id $ID " \
+	"--mission $MISSION --json"
+
+/* Missions without a coordination branch: the log is in the checkout, or in the lanes. */
+#define SINGLE \
+	"old_mission single_branch 099-name 'WP01:src/a/**' 'WP02:src/b/**'; BRANCH=feature " \
+	"COORD=$REPO; "
+#define LEGACY \
+	"old_mission legacy 099-name 'WP01:src/a/**' 'WP02:src/b/**'; " \
+	"BRANCH=kitty/mission-$MISSION-lane-a COORD=$(lane a) LOG=$(lane " \
+	"a)/kitty-specs/$MISSION/status.events.jsonl; "
+#define CLAIMED_LEGACY \
+	LEGACY "kitty implement WP01 --agent claude --mission $MISSION >$OUT 2>$ERR || fail " \
+	       "claim; "
+
+#define CLAIMED_ONCE \
+	"log_rows $BRANCH >$BOX/rows; [ $(grep -c '\"to_lane\": \"claimed\"' $BOX/rows) = 1 ] || " \
+	"fail 'not claimed once'; "
+/* Where git was killed, a success says what it could not do yet; the next run does it. */
+#define SAID(words) "{ grep -q '" words "' $BOX/said && [ ! -e $BOX/next ]; }"
+#define LANE_MADE \
+	"lane=$(lane a); [ \"$(git -C $lane symbolic-ref --short HEAD)\" = " \
+	"kitty/mission-$MISSION-lane-a ] || fail 'no lane'; [ -z \"$(git -C $lane status " \
+	"--porcelain)\" ] || " SAID("the worktree lags") " || fail 'dirty'; [ -f " \
+							 "$lane/src/main.c ] || fail 'empty'; "
+/* Merged into main, the log in `home`; the lanes are gone. */
+#define MERGED_INTO(home) \
+	"log_rows " home " >$BOX/rows; [ $(grep -c '\"to_lane\": \"done\"' $BOX/rows) = 2 ] || " \
+	"fail 'not done twice'; for f in a b; do git cat-file -e main:src/$f/$f.c || fail 'code " \
+	"is missing'; done; " SAID("\"kept\": .{") " || { [ -z \"$(git for-each-ref " \
+						   "refs/heads/kitty)\" ] || fail 'lane branches " \
+						   "are left'; [ $(git worktree list | wc -l) " \
+						   "= 1 ] || fail 'worktrees are left'; }; [ -z " \
+						   "\"$(git status --porcelain -uno)\" ] || fail " \
+						   "'the checkout is dirty'; "
+#define CLEAN_UP \
+	"grep -qE 'MERGE_CHECKOUT_BLOCKED|META_INVALID' $BOX/again && rm -f .git/*.lock " \
+	".git/refs/heads/*.lock && git reset -q --hard && git clean -fdq kitty-specs src"
+
 #define APPROVED(wp, lane) \
 	"work " wp " " lane " src/" lane "/" lane ".c 'int " lane ";'; approve " wp "; "
 
@@ -88,12 +128,8 @@ const struct kt_operation kt_operations[] = {
 	{.name = "lane-create",
 		.setup = MISSION,
 		.run = "exec kitty implement WP01 --agent claude --mission $MISSION --json",
-		.check = "lane=$(lane a); [ \"$(git -C $lane symbolic-ref --short HEAD)\" = "
-			 "$BRANCH-lane-a ] || fail 'no lane'; [ -z \"$(git -C $lane status "
-			 "--porcelain)\" ] || fail 'dirty'; [ ! -e $lane/kitty-specs/$MISSION/"
-			 "status.json ] || fail 'not sparse'; [ -f $lane/src/main.c ] || fail "
-			 "'empty'; log_rows $BRANCH >$BOX/rows; [ $(grep -c '\"to_lane\": "
-			 "\"claimed\"' $BOX/rows) = 1 ] || fail 'not claimed once'",
+		.check = LANE_MADE "[ ! -e $lane/kitty-specs/$MISSION/status.json ] || fail 'not "
+				   "sparse'; " CLAIMED_ONCE,
 		.spawns_git = true},
 	{.name = "lane-remove",
 		.setup = MISSION APPROVED("WP01", "a")
@@ -129,9 +165,36 @@ const struct kt_operation kt_operations[] = {
 			 "main:src/$f/$f.c && [ -f src/$f/$f.c ] || fail 'code is missing'; done; "
 			 "git cat-file -e refs/kitty/closed/$MISSION || fail 'not closed'",
 		.after = "[ ! -e .git/kitty/$MISSION/merge.json ] || fail 'the record is left'",
-		.manual = "grep -qE 'MERGE_CHECKOUT_BLOCKED|META_INVALID' $BOX/again && rm -f "
-			  ".git/*.lock .git/refs/heads/*.lock && git reset -q --hard && git clean "
-			  "-fdq kitty-specs src",
+		.manual = CLEAN_UP,
+		.moved = "refs/heads/main",
+		.spawns_git = true},
+	{.name = "single-emit",
+		.setup = SINGLE,
+		.run = EMIT,
+		.check = ID_ONCE,
+		.moved = "refs/heads/feature",
+		.is_core = true},
+	{.name = "legacy-emit",
+		.setup = CLAIMED_LEGACY,
+		.run = EMIT_STARTED,
+		.check = ID_ONCE,
+		.is_core = true},
+	{.name = "legacy-claim",
+		.setup = LEGACY,
+		.run = "exec kitty implement WP01 --agent claude --mission $MISSION --json",
+		.check = LANE_MADE CLAIMED_ONCE,
+		.spawns_git = true},
+	{.name = "single-merge",
+		.setup = SINGLE APPROVED("WP01", "a") APPROVED("WP02", "b"),
+		.run = "exec kitty merge --mission $MISSION --json",
+		.check = MERGED_INTO("feature"),
+		.moved = "refs/heads/main refs/heads/feature",
+		.spawns_git = true},
+	{.name = "legacy-merge",
+		.setup = LEGACY APPROVED("WP01", "a") APPROVED("WP02", "b"),
+		.run = "exec kitty merge --mission $MISSION --json",
+		.check = MERGED_INTO("main"),
+		.manual = CLEAN_UP,
 		.moved = "refs/heads/main",
 		.spawns_git = true},
 	{.name = "discard",

@@ -1,8 +1,8 @@
 /*
  * What kitty-crash breaks: one row per operation, as shell scripts. To add one is to add a row.
  *
- * The scripts run in the repository, with tests/support/lib.sh and merge.sh at hand and MISSION,
- * BRANCH, COORD, LOG, BOX and ID (an event id) set.
+ * The scripts run in the repository, with tests/support/lib.sh, merge.sh and topology.sh at hand
+ * and MISSION, BRANCH, COORD, LOG, BOX and ID (an event id) set.
  */
 #ifndef KITTY_TESTS_CRASH_OPERATIONS_H
 #define KITTY_TESTS_CRASH_OPERATIONS_H
@@ -21,7 +21,7 @@ struct kt_operation {
 	 * it left there: what that person then does. NULL: never needed. */
 	const char *manual;
 	const char *after; /* before the common checks (a discarded mission is restored); NULL */
-	const char *moved; /* refs that the operation moves besides its own; NULL */
+	const char *moved; /* refs that the operation moves besides its own, by spaces; NULL */
 	bool is_core;      /* a write of the log: every fault at every call, not a sample */
 	bool spawns_git;   /* worth striking git's children, too */
 	/* Not the operation itself is struck, but its recovery: it is first killed at one call. */

@@ -101,15 +101,14 @@ bool kt_point_check(const struct kt_point *point, int status, struct kt_buffer *
 	script = kt_format(
 		"rm -f $BOX/again $BOX/next $BOX/hand\n%s%sSTEP='end state'\n{ "
 		"%s\n}\nSTEP='after'\n%s\nSTEP=promises\nkitty-check $REPO "
-		"$MISSION --before $BOX/before %s%s%s >$BOX/verdict 2>&1 || fail \"$(grep -v "
+		"$MISSION --before $BOX/before $(set -f; for ref in %s; do echo --moved $ref; "
+		"done) >$BOX/verdict 2>&1 || fail \"$(grep -v "
 		"'^P[0-9]* *[h-]' "
 		"$BOX/verdict)\"\nSTEP=doctor\nkitty doctor >$BOX/doctor 2>&1 || fail \"$(cat "
 		"$BOX/doctor)\"\n",
 		acknowledged, rerun, operation->check,
 		operation->after == NULL ? ":" : operation->after,
-		operation->moved == NULL ? "" : "--moved '",
-		operation->moved == NULL ? "" : operation->moved,
-		operation->moved == NULL ? "" : "'");
+		operation->moved == NULL ? "" : operation->moved);
 	result = kt_scene_script(point->scene, script, out);
 	free(script);
 	free(rerun);

@@ -159,11 +159,13 @@ static void read_back(const char *path, struct kt_buffer *out)
 
 int kt_scene_script(const struct kt_scene *scene, const char *script, struct kt_buffer *out)
 {
-	char *text = kt_format("BOX=%s; REPO=$BOX/repo; OUT=$BOX/out; ERR=$BOX/err; : >$OUT; : "
-			       ">$ERR; . \"$KITTY_SOURCE/tests/support/lib.sh\"; . "
-			       "\"$KITTY_SOURCE/tests/support/merge.sh\"; [ ! -f $BOX/env ] || . "
-			       "$BOX/env; cd $REPO || exit 2\n%s",
-		scene->box, script);
+	char *text =
+		kt_format("BOX=%s; REPO=$BOX/repo; OUT=$BOX/out; ERR=$BOX/err; : >$OUT; : "
+			  ">$ERR; . \"$KITTY_SOURCE/tests/support/lib.sh\"; . "
+			  "\"$KITTY_SOURCE/tests/support/merge.sh\"; . "
+			  "\"$KITTY_SOURCE/tests/support/topology.sh\"; [ ! -f $BOX/env ] || . "
+			  "$BOX/env; cd $REPO || exit 2\n%s",
+			scene->box, script);
 	char *said = kt_format("%s/script", scene->box);
 	struct kt_scene_end end;
 	pid_t pid = fork();

@@ -5,6 +5,7 @@
 # shellcheck disable=SC2016,SC2034
 . "${KITTY_SOURCE:?}/tests/support/lib.sh"
 . "${KITTY_SOURCE:?}/tests/support/merge.sh"
+. "${KITTY_SOURCE:?}/tests/support/topology.sh"
 
 sandbox
 mkdir -p .kittify
@@ -73,4 +74,27 @@ damage P7 'git update-ref refs/heads/$BRANCH $BRANCH~1'
 damage P8 'echo "{\"event_id\": \"01ARZ3NDEKTSV4RRFFQ69G5FAV\"}" >>$ledger'
 damage P8 'sed -i 2d $ledger'
 damage P14 'cd $(lane a) && mkdir -p $folder && echo x >$folder/status.json && git add --sparse -f $folder/status.json && git commit -qm smuggled'
-exit 0
+
+# Without a coordination branch the lanes hold the rows, each its own.
+close_box
+sandbox
+old_mission legacy 099-name 'WP01:src/a/**' 'WP02:src/b/**'
+for wp in WP01 WP02; do
+	kitty implement $wp --agent claude --mission "$MISSION" >"$OUT" 2>"$ERR" || fail "implement $wp"
+	kitty agent status emit $wp --to in_progress --actor claude --mission "$MISSION" --json >"$OUT" 2>"$ERR" || fail "emit"
+	echo "$(json "$OUT" receipt.event_ids.0) $(json "$OUT" receipt.commit_sha) $wp" >>"$BOX/acknowledged"
+done
+say "legacy: rows of every lane are looked for, and no lane's log is strange"
+expect_exit 0 kitty-check "$REPO" "$MISSION" --acknowledged "$BOX/acknowledged"
+grep -q "^P1 *holds" "$OUT" || fail "P1 was not checked"
+say "legacy: a row that is nowhere, or twice on one lane, is found"
+echo 01ARZ3NDEKTSV4RRFFQ69G5FAV >"$BOX/nowhere"
+expect_exit 1 kitty-check "$REPO" "$MISSION" --acknowledged "$BOX/nowhere"
+grep -q "^P1 *broken" "$OUT" || fail "P1 not named"
+cd "$(lane b)" || exit 2
+tail -n 1 "kitty-specs/$MISSION/status.events.jsonl" >"$BOX/row"
+cat "$BOX/row" >>"kitty-specs/$MISSION/status.events.jsonl"
+git commit -qam twice
+cd "$REPO" || exit 2
+expect_exit 1 kitty-check "$REPO" "$MISSION" --acknowledged "$BOX/acknowledged"
+grep -q "^P1 *broken.*stands 2 times" "$OUT" || fail "the second was not counted"

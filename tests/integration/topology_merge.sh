@@ -130,6 +130,22 @@ for kind in single_branch lanes legacy; do
 	done
 done
 
+say "the target's lock, left by a git that was killed, is named, and doctor takes it away"
+approved_mission single_branch
+: >.git/refs/heads/main.lock
+main=$(git rev-parse main)
+expect_exit 6 kitty merge --mission "$MISSION" --json
+one_object "$OUT"
+expect_json "$OUT" error.code REF_LOCKED
+expect_json "$OUT" error.next_step "kitty doctor --fix"
+expect_eq "$(git rev-parse main)" "$main" main
+touch -d '-1 minute' .git/refs/heads/main.lock
+expect_exit 0 kitty doctor --fix
+[ ! -e .git/refs/heads/main.lock ] || fail "the lock is left"
+expect_exit 0 kitty merge --mission "$MISSION"
+merged_right
+close_box
+
 say "a lane's bytes in the status files never reach the target"
 approved_mission lanes
 expect_exit 0 kitty agent tasks move-task WP01 --to in_progress --reason "once more" --mission "$MISSION"
