@@ -148,8 +148,7 @@ enum kt_code kt_merge_check_contained(struct kt_merge_run *run, struct kt_error 
 		if (code == KT_E_OK && !contained)
 			code = kt_error_set(err, KT_E_MERGE_UNVERIFIED,
 				"%s is done, but its approved commit %s is not in %s", wp_id,
-				kt_oid_format(&commit).text,
-				holder_of_work(run->options->mission));
+				kt_oid_format(&commit).text, holder_of_work(run->options->mission));
 	}
 	return code;
 }

@@ -34,6 +34,9 @@ struct kt_merge_run {
 };
 
 /* ---- merge.c ---- */
+/* What a killed writer left half done where the log is checked out is not somebody's local change.
+ * Whatever cannot be healed is judged, and told, by the preflight. */
+void kt_merge_heal(const struct kt_merge_run *run);
 KT_MUST_CHECK enum kt_code kt_merge_view_load(struct kt_merge_run *run, struct kt_error *err);
 /* The mission's lock, waited for; and the holder file. Errors: KT_E_BOOKKEEPING_LOCK_TIMEOUT. */
 KT_MUST_CHECK enum kt_code kt_merge_lock(
@@ -54,7 +57,8 @@ void kt_merge_state_load(struct kt_merge_run *run);
 KT_MUST_CHECK enum kt_code kt_merge_state_save(struct kt_merge_run *run, struct kt_error *err);
 void kt_merge_state_drop(const struct kt_mission *mission);
 char *kt_merge_state_path(const struct kt_mission *mission);
-/* For tests, and only in builds with KITTY_FAILPOINTS: SPEC_KITTY_FAILPOINT names the step after which the process kills itself. */
+/* For tests, and only in builds with KITTY_FAILPOINTS: SPEC_KITTY_FAILPOINT names the step after
+ * which the process kills itself. */
 void kt_failpoint(const char *name);
 void kt_merge_notice(const struct kt_merge_run *run, const char *format, ...) KT_PRINTF(2, 3);
 

@@ -362,6 +362,7 @@ enum kt_code kt_worktree_create(const struct kt_repository *repo,
 	if (code != KT_E_OK)
 		return code;
 	making.ref = kt_format("refs/heads/%s", plan->branch);
+	kt_worktree_sweep(repo);
 	code = make(&making, &made, err);
 	if (code == KT_E_OK)
 		*created = made;
@@ -429,6 +430,7 @@ enum kt_code kt_worktree_remove(
 
 	if (code != KT_E_OK)
 		return code;
+	kt_worktree_sweep(repo);
 	kt_worktree_removal_resume(repo, path);
 	kt_worktree_inspect(repo, path, &facts);
 	registered = kt_worktree_registration(repo, path);

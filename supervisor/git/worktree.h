@@ -32,6 +32,11 @@ struct kt_worktree_plan {
 KT_MUST_CHECK enum kt_code kt_worktree_create(const struct kt_repository *repo,
 	const struct kt_worktree_plan *plan, bool *created, struct kt_error *err);
 
+/* Removes what a killed `git worktree add` left half registered, whoever's path it was for, because
+ * git refuses all worktree commands beside it. Under the repository lock; the two calls here that
+ * change worktrees do it first. */
+void kt_worktree_sweep(const struct kt_repository *repo);
+
 /* The worktree of this git dir is being made at this moment, or its making was killed: HEAD and
  * files mean nothing yet. To tell the two apart, take the repository lock first. */
 bool kt_worktree_is_unfinished(const char *git_dir);

@@ -182,6 +182,10 @@ const struct kt_operation kt_operations[] = {
 	{.name = "legacy-claim",
 		.setup = LEGACY,
 		.run = "exec kitty implement WP01 --agent claude --mission $MISSION --json",
+		/* What lags behind the branch is brought up to it by the next write. */
+		.again = "kitty implement WP01 --agent claude --mission $MISSION && "
+			 "kitty agent status emit WP01 --to in_progress --actor claude --event-id "
+			 "$ID --mission $MISSION",
 		.check = LANE_MADE CLAIMED_ONCE,
 		.spawns_git = true},
 	{.name = "single-merge",

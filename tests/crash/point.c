@@ -66,6 +66,11 @@ static const char after_lost_child[] =
 	"|| fail \"the re-run failed: $(tail -c 600 "
 	"$BOX/again)\"\n";
 
+/* The same after a success that lags behind its commit because of such a lock. */
+static const char after_lagging[] =
+	"STEP='end state after exit 0'\n{ %s\n}\n" AGE_LOCKS "{ (%s) >$BOX/next 2>&1 && ! grep -q "
+	"lags $BOX/next; } || { kitty doctor --fix >$BOX/fixed 2>&1; (%s) >$BOX/next 2>&1; }\n";
+
 /* What did not stop anybody may still lie there. */
 static const char last_locks[] = AGE_LOCKS "kitty doctor --fix >$BOX/fixed 2>&1\n";
 
@@ -83,7 +88,9 @@ bool kt_point_check(const struct kt_point *point, int status, struct kt_buffer *
 
 	if (again == NULL)
 		again = operation->again == NULL ? operation->run : operation->again;
-	if (status == 0)
+	if (status == 0 && point->layer != KT_LAYER_PRELOAD)
+		rerun = kt_format(after_lagging, operation->check, again, again);
+	else if (status == 0)
 		rerun = kt_format(after_success, operation->check, again);
 	else if (point->layer == KT_LAYER_PRELOAD && may_leave_locks(point->fault))
 		rerun = kt_format(after_kept_lock, again, again);

@@ -1,0 +1,55 @@
+#!/bin/sh
+# `git worktree add` killed between making one of its files and writing it: a registration beside which git refuses every
+# worktree command. The next lane, this one and the repair go through all the same. Usage: half_made_lane.sh <source root>
+. "${KITTY_SOURCE:?}/tests/support/lib.sh"
+. "$KITTY_SOURCE/tests/support/merge.sh"
+
+sandbox
+make_mission demo 'WP01:src/a/**' 'WP02:src/b/**'
+cp -a "$REPO" "$BOX/saved"
+
+# half FILE: where git was when it was killed; it writes them in this order
+half() {
+	rm -rf "$REPO"
+	cp -a "$BOX/saved" "$REPO"
+	cd "$REPO" || exit 2
+	git worktree add -q --no-checkout --lock -b "$BRANCH-lane-a" "$(lane a)" main
+	REGISTRATION=$REPO/.git/worktrees/$MISSION-lane-a
+	found=
+	for later in gitdir git HEAD commondir; do
+		[ "$later" = git ] && later=$(lane a)/.git || later=$REGISTRATION/$later
+		[ "$found" != yes ] || rm -f "$later"
+		[ "${later##*/}" != "$1" ] || { : >"$later" && found=yes; }
+	done
+}
+
+lane_is_whole() {
+	expect_eq "$(git -C "$(lane "$1")" symbolic-ref --short HEAD)" "$BRANCH-lane-$1" "the branch of lane-$1"
+	expect_eq "$(git -C "$(lane "$1")" status --porcelain)" "" "git status in lane-$1"
+	[ -f "$(lane "$1")/src/main.c" ] || fail "lane-$1 is empty"
+}
+
+for file in gitdir .git HEAD commondir; do
+	say "killed at $file: the lane itself"
+	half $file
+	expect_exit 0 kitty implement WP01 --agent claude --mission "$MISSION"
+	lane_is_whole a
+	expect_exit 0 kitty doctor
+	say "killed at $file: another lane"
+	half $file
+	expect_exit 0 kitty implement WP02 --agent claude --mission "$MISSION"
+	lane_is_whole b
+	say "killed at $file: the repair"
+	expect_exit 0 kitty agent worktree repair --mission "$MISSION"
+	expect_exit 0 kitty implement WP01 --agent claude --mission "$MISSION"
+	lane_is_whole a
+	expect_exit 0 git worktree list
+done
+
+say "somebody else's worktree that is being made at this moment stays"
+half commondir
+mv "$REGISTRATION" .git/worktrees/elsewhere
+echo ../.. >.git/worktrees/elsewhere/commondir
+rm .git/worktrees/elsewhere/HEAD
+expect_exit 0 kitty implement WP02 --agent claude --mission "$MISSION"
+[ -d .git/worktrees/elsewhere ] || fail "it was removed"
