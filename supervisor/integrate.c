@@ -175,7 +175,7 @@ static void add_advice(const struct kt_mission *mission, const struct kt_integra
 	}
 	worktree = kt_mission_lane_worktree(mission, wish->lane_id);
 	kt_error_next_git(err, worktree,
-		"merge %s; resolve, commit, and have it approved again; or: kitty merge "
+		"merge %s # resolve, commit, and have it approved again; or: kitty merge "
 		"--interactive",
 		mission->coordination_branch);
 	word = kt_shell_word(worktree);

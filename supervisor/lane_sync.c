@@ -129,7 +129,7 @@ static void tell_conflict(struct sync *sync, const struct kt_merge_result *merge
 	(void)kt_error_set(err, KT_E_MERGE_CONFLICT, "%.300s (%s at %.12s, %s at %.12s)",
 		told.detail, sync->last_name, kt_oid_format(&sync->last_commit).text, part->name,
 		kt_oid_format(&part->commit).text);
-	kt_error_next_git(err, place, "merge %.12s; resolve, commit%s",
+	kt_error_next_git(err, place, "merge %.12s # then resolve, commit%s",
 		part->is_coordination ? kt_oid_format(&part->commit).text
 				      : kt_oid_format(&sync->last_commit).text,
 		part->is_coordination ? "" : ", and have it approved again");

@@ -235,6 +235,8 @@ static enum kt_code predict(struct kt_merge_run *run, struct kt_error *err)
 	struct kt_oid tip = run->tip;
 	enum kt_code code = kt_git_place_init(&run->place, run->options->mission, true, err);
 
+	if (code == KT_E_OK && run->options->dry_run)
+		code = kt_merge_scratch_foresee(run, err);
 	if (code == KT_E_OK)
 		code = kt_merge_each_approved(run, predict_wp, err);
 	if (code == KT_E_OK)

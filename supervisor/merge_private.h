@@ -107,6 +107,8 @@ KT_MUST_CHECK enum kt_code kt_merge_scratch_open(struct kt_merge_run *run, const
 /* Takes over what was resolved in an open scratch worktree. Errors: KT_E_MERGE_CONFLICT while it is
  * not. */
 KT_MUST_CHECK enum kt_code kt_merge_scratch_finish(struct kt_merge_run *run, struct kt_error *err);
+/* The same for a dry run: nothing is committed, and the resolution is known to this run only. */
+KT_MUST_CHECK enum kt_code kt_merge_scratch_foresee(struct kt_merge_run *run, struct kt_error *err);
 /* The resolution recorded for this pair (theirs NULL: whatever it was merged with). False: none. */
 bool kt_merge_resolution(struct kt_merge_run *run, const char *key, const struct kt_oid *ours,
 	const struct kt_oid *theirs, struct kt_oid *out);

@@ -183,40 +183,39 @@ static enum kt_code finish_commit(const struct kt_merge_run *run, const char *pa
 	return code;
 }
 
-static enum kt_code keep_resolution(struct kt_merge_run *run, const struct kt_json *scratch,
-	const struct kt_oid *commit, struct kt_error *err)
+static void resolution_note(
+	struct kt_merge_run *run, const struct kt_json *scratch, const struct kt_oid *commit)
 {
-	const struct kt_mission *mission = run->options->mission;
-	const char *key = kt_json_get_string(scratch, "key");
-	char *ref = resolution_ref(mission, key);
-	struct kt_oid_text text = kt_oid_format(commit);
-	const char *args[] = {"update-ref", ref, text.text, NULL};
 	struct kt_json *row = kt_json_copy(scratch), *all = kt_json_get(run->state, "resolutions");
-	enum kt_code code = kt_git_text(&run->place, args, NULL, NULL, err);
 
 	if (all == NULL) {
 		all = kt_json_new_object();
 		kt_json_set(run->state, "resolutions", all);
 	}
-	kt_json_set_string(row, "commit", text.text);
-	kt_json_set(all, key, row);
+	kt_json_set_string(row, "commit", kt_oid_format(commit).text);
+	kt_json_set(all, kt_json_get_string(scratch, "key"), row);
+}
+
+static enum kt_code keep_resolution(struct kt_merge_run *run, const struct kt_json *scratch,
+	const struct kt_oid *commit, struct kt_error *err)
+{
+	char *ref = resolution_ref(run->options->mission, kt_json_get_string(scratch, "key"));
+	struct kt_oid_text text = kt_oid_format(commit);
+	const char *args[] = {"update-ref", ref, text.text, NULL};
+	enum kt_code code = kt_git_text(&run->place, args, NULL, NULL, err);
+
+	resolution_note(run, scratch, commit);
 	kt_json_remove(run->state, "scratch");
 	free(ref);
 	return code == KT_E_OK ? kt_merge_state_save(run, err) : code;
 }
 
-enum kt_code kt_merge_scratch_finish(struct kt_merge_run *run, struct kt_error *err)
+static enum kt_code resolved_check(
+	const struct kt_mission *mission, const char *path, struct kt_error *err)
 {
-	const struct kt_mission *mission = run->options->mission;
-	const struct kt_json *open = kt_json_get(run->state, "scratch");
-	struct kt_json *scratch = open == NULL ? NULL : kt_json_copy(open);
-	char *path = kt_merge_scratch_path(mission), *files = NULL;
-	struct kt_oid commit = {{0}};
+	char *files = unmerged(path);
 	enum kt_code code = KT_E_OK;
 
-	if (scratch == NULL || !kt_folder_exists(path))
-		goto out;
-	files = unmerged(path);
 	if (files == NULL || files[0] != '\0') {
 		code = kt_error_set(err, KT_E_MERGE_CONFLICT, "not resolved yet in %s: %.200s",
 			path, files == NULL ? "?" : files);
@@ -224,16 +223,82 @@ enum kt_code kt_merge_scratch_finish(struct kt_merge_run *run, struct kt_error *
 			"resolve and git add there, then: kitty merge --mission %s --resume; or "
 			"--abort",
 			mission->slug);
-		goto out;
 	}
-	code = finish_commit(run, path, scratch, &commit, err);
+	free(files);
+	return code;
+}
+
+/* What finish_commit would make of it, in the dry run's own object store: no hook, no ref. */
+static enum kt_code foresee_commit(struct kt_merge_run *run, const char *path,
+	const struct kt_json *scratch, struct kt_oid *out, struct kt_error *err)
+{
+	struct kt_git_place there = run->place;
+	const char *write_tree[] = {"write-tree", NULL};
+	struct kt_oid parents[2] = {{{0}}}, tree = {{0}};
+	struct kt_git_commit_wish wish = {.tree = &tree,
+		.parents = parents,
+		.parents_len = 2,
+		.message = "predicted resolution\n"};
+	char *text = NULL;
+	enum kt_code code = KT_E_OK;
+
+	there.cwd = kt_strdup(path);
+	code = kt_git_text(&there, write_tree, &text, NULL, err);
+	if (code == KT_E_OK && kt_oid_parse(text, &tree) &&
+		kt_oid_parse(kt_json_get_string(scratch, "ours"), &parents[0]) &&
+		kt_oid_parse(kt_json_get_string(scratch, "theirs"), &parents[1]))
+		code = kt_git_commit(&run->place, &wish, out, err);
+	free(there.cwd);
+	free(text);
+	return code;
+}
+
+enum kt_code kt_merge_scratch_foresee(struct kt_merge_run *run, struct kt_error *err)
+{
+	const struct kt_mission *mission = run->options->mission;
+	const struct kt_json *scratch = kt_json_get(run->state, "scratch");
+	char *path = kt_merge_scratch_path(mission), *git_dir = NULL;
+	struct kt_oid commit = {{0}};
+	enum kt_code code = KT_E_OK;
+
+	if (scratch == NULL || !kt_folder_exists(path))
+		goto out;
+	code = resolved_check(mission, path, err);
+	if (code != KT_E_OK)
+		goto out;
+	git_dir = kt_worktree_git_dir(path);
+	if (git_dir != NULL && strcmp(kt_repository_state(git_dir), "merge") == 0)
+		code = foresee_commit(run, path, scratch, &commit, err);
+	else
+		code = finish_commit(run, path, scratch, &commit, err);
+	if (code == KT_E_OK)
+		resolution_note(run, scratch, &commit);
+out:
+	free(git_dir);
+	free(path);
+	return code;
+}
+
+enum kt_code kt_merge_scratch_finish(struct kt_merge_run *run, struct kt_error *err)
+{
+	const struct kt_mission *mission = run->options->mission;
+	const struct kt_json *open = kt_json_get(run->state, "scratch");
+	struct kt_json *scratch = open == NULL ? NULL : kt_json_copy(open);
+	char *path = kt_merge_scratch_path(mission);
+	struct kt_oid commit = {{0}};
+	enum kt_code code = KT_E_OK;
+
+	if (scratch == NULL || !kt_folder_exists(path))
+		goto out;
+	code = resolved_check(mission, path, err);
+	if (code == KT_E_OK)
+		code = finish_commit(run, path, scratch, &commit, err);
 	if (code == KT_E_OK)
 		code = keep_resolution(run, scratch, &commit, err);
 	if (code == KT_E_OK)
 		kt_merge_scratch_drop(run->options->repo, mission);
 out:
 	kt_json_free(scratch);
-	free(files);
 	free(path);
 	return code;
 }

@@ -264,6 +264,21 @@ static enum kt_code commit_plain(const struct kt_merge_run *run, const char *tre
 	return code;
 }
 
+/* A replayed commit conflicts: nothing to resolve it in, but the whole may merge. A merge that has
+ * begun keeps its strategy until it is given up. */
+static void advise_merge(const struct kt_merge_run *run, struct kt_error *err)
+{
+	const char *slug = run->options->mission->slug;
+
+	if (run->state == NULL)
+		kt_error_next(err, "kitty merge --mission %s --strategy merge", slug);
+	else
+		kt_error_next(err,
+			"kitty merge --mission %s --abort && kitty merge --mission %s --strategy "
+			"merge",
+			slug, slug);
+}
+
 /* merge-tree finds its own base: three commits made for the purpose give it the one that a
  * cherry-pick has. */
 static enum kt_code pick(struct kt_merge_run *run, const struct replay *replay, struct kt_oid *tree,
@@ -286,8 +301,7 @@ static enum kt_code pick(struct kt_merge_run *run, const struct replay *replay, 
 			err);
 	if (code == KT_E_OK && !merged.is_clean) {
 		keep_conflict(run, &merged, &left, &right, err);
-		kt_error_next(err, "kitty merge --mission %s --abort, then: --strategy merge",
-			run->options->mission->slug);
+		advise_merge(run, err);
 		code = err->code;
 	}
 	if (code == KT_E_OK)

@@ -53,7 +53,7 @@ if [ "$D" != "$B" ] && [ "$D" != "$C" ] && [ "$B" != "$C" ]; then
 	! git rev-parse -q --verify "$BRANCH-lane-$D" >/dev/null || fail "a half-made branch is left"
 	say "resolved as told"
 	next=$(json "$OUT" error.next_step)
-	command=${next%%;*}
+	command=${next%%#*}
 	$command >/dev/null 2>&1
 	sed -i -e '/^<<<<<<<\|^=======\|^>>>>>>>/d' "$(lane "$C")/shared.txt"
 	git -C "$(lane "$C")" commit -q -am "both twos" || fail "not resolved where the message said"

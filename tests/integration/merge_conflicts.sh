@@ -48,7 +48,9 @@ expect_eq "$(tip)" "$before"
 check_clean
 
 say "resolved in the lane, as told: approved again, integrated"
-git -C "$(lane b)" merge -q "$BRANCH" >/dev/null 2>&1 && fail "git sees no conflict"
+expect_exit 1 sh -c "$(json "$OUT" error.next_step)"
+[ ! -s "$ERR" ] || fail "the next step is not a command to paste"
+git -C "$(lane b)" rev-parse -q --verify MERGE_HEAD >/dev/null || fail "git sees no conflict"
 sed -i -e '/^<<<<<<<\|^=======\|^>>>>>>>/d' "$(lane b)/shared.txt"
 git -C "$(lane b)" commit -q -am "both threes"
 expect_exit 0 kitty agent tasks move-task WP02 --to in_progress --reason "resolve the conflict" --agent claude --mission "$MISSION"

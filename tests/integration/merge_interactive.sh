@@ -27,7 +27,10 @@ say "an editor that solves nothing leaves the conflict open"
 main=$(git rev-parse main)
 GIT_EDITOR=true script -qec "kitty merge --mission $MISSION --interactive" /dev/null >"$OUT" 2>&1
 [ $? -eq 5 ] || fail "exit status"
-expect_exit 5 merge --resume
+expect_exit 5 merge --resume --json
+refusal=$(json "$OUT" error.detail)
+expect_exit 5 merge --dry-run --json
+expect_eq "$(json "$OUT" error.detail)" "$refusal" "what the dry run says of it"
 expect_eq "$(git rev-parse main)" "$main"
 git worktree list | grep -q merge-scratch || fail "the scratch worktree is gone"
 
@@ -36,7 +39,12 @@ expect_exit 0 merge --abort
 GIT_EDITOR="$BOX/editor" script -qec "kitty merge --mission $MISSION --interactive" /dev/null >"$OUT" 2>&1
 [ $? -eq 5 ] || fail "exit status"
 expect_eq "$(git rev-parse main)" "$main" "nothing moves before --resume"
+freeze >"$BOX/before"
+expect_exit 0 merge --dry-run --json
+frozen
+removed=$(json "$OUT" removed)
 expect_exit 0 merge --resume --json
+expect_eq "$(json "$OUT" removed)" "$removed" "what the dry run said is removed"
 git cat-file blob "main:shared file.txt" >"$BOX/shared"
 grep -q 'one of a' "$BOX/shared" && grep -q 'one of main' "$BOX/shared" || fail "one side is lost"
 ! git worktree list | grep -q merge-scratch || fail "the scratch worktree is left"
