@@ -254,6 +254,98 @@ static void configuration_is_read_as_git_reads_it(void **state)
 	free(global);
 }
 
+/* kitty and git must agree on the value; NULL: unset. */
+static void expect_both(const struct kt_sandbox *box, const char *key, const char *value)
+{
+	char *command = kt_format("git config --get '%s' || true", key);
+
+	expect_config(box, key, value);
+	kt_sandbox_expect(box, value == NULL ? "" : value, "%s", command);
+	free(command);
+}
+
+static void the_users_files_are_found_where_git_finds_them(void **state)
+{
+	struct kt_sandbox *box = *state;
+	char *elsewhere = kt_format("%s/xdg", box->root);
+	char *system = kt_format("%s/system", box->root);
+
+	(void)unsetenv("GIT_CONFIG_GLOBAL");
+	free(kt_sandbox_run(box, "mkdir -p ../.config/git ../xdg/git"));
+	kt_sandbox_write(box, "../.config/git/config", "[z]\n\tplace = config\n\tonly = config\n");
+	kt_sandbox_write(box, "../xdg/git/config", "[z]\n\tplace = xdg\n\tonly = xdg\n");
+	kt_sandbox_write(box, "../system", "[z]\n\tplace = system\n\tmachine = yes\n");
+	expect_both(box, "z.place", "config");
+	kt_sandbox_write(box, "../.gitconfig", "[z]\n\tplace = home\n[include]\n\tpath = ~/more\n");
+	kt_sandbox_write(box, "../more", "[z]\n\tmore = more\n");
+	expect_both(box, "z.place", "home");
+	expect_both(box, "z.only", "config");
+	expect_both(box, "z.more", "more");
+	(void)setenv("XDG_CONFIG_HOME", elsewhere, 1);
+	expect_both(box, "z.place", "home");
+	expect_both(box, "z.only", "xdg");
+	(void)setenv("XDG_CONFIG_HOME", "", 1);
+	expect_both(box, "z.only", "config");
+	(void)unsetenv("HOME");
+	expect_both(box, "z.only", NULL);
+	(void)setenv("XDG_CONFIG_HOME", elsewhere, 1);
+	expect_both(box, "z.place", "xdg");
+	(void)setenv("GIT_CONFIG_SYSTEM", system, 1);
+	expect_both(box, "z.machine", NULL);
+	(void)setenv("GIT_CONFIG_NOSYSTEM", "false", 1);
+	expect_both(box, "z.machine", "yes");
+	expect_both(box, "z.place", "xdg");
+	(void)unsetenv("GIT_CONFIG_SYSTEM");
+	(void)unsetenv("XDG_CONFIG_HOME");
+	free(elsewhere);
+	free(system);
+}
+
+static void conditions_of_includes_hold_as_in_git(void **state)
+{
+	static const struct {
+		const char *condition;
+		bool holds;
+	} rows[] = {
+		{"gitdir:~/repo/", true},
+		{"gitdir:~/rep", false},
+		{"gitdir:./repo/", true},
+		{"gitdir:./other/", false},
+		{"gitdir:repo/", true},
+		{"gitdir:REPO/", false},
+		{"gitdir/i:REPO/", true},
+		{"gitdir/i:~/REPO/.GIT", true},
+		{"gitdir:~/r?po/.git", true},
+		{"gitdir:~?repo/.git", false},
+		{"gitdir:~/*/.git", true},
+		{"gitdir:~/*", false},
+		{"gitdir:~/**", true},
+		{"onbranch:main", true},
+		{"onbranch:ma?n", true},
+		{"onbranch:main/", false},
+		{"onbranch:m", false},
+		{"hasconfig:x", false},
+	};
+	struct kt_sandbox *box = *state;
+	char *global = kt_format("%s/global", box->root);
+
+	(void)setenv("GIT_CONFIG_GLOBAL", global, 1);
+	kt_sandbox_write(box, "../included", "[y]\n\tone = 1\n");
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		char *text =
+			kt_format("[includeIf \"%s\"]\n\tpath = included\n", rows[i].condition);
+
+		kt_sandbox_write(box, "../global", text);
+		print_message("%s\n", rows[i].condition);
+		expect_both(box, "y.one", rows[i].holds ? "1" : NULL);
+		free(text);
+	}
+	free(kt_sandbox_run(box, "git checkout -q --detach"));
+	kt_sandbox_write(box, "../global", "[includeIf \"onbranch:**\"]\n\tpath = included\n");
+	expect_both(box, "y.one", NULL);
+	free(global);
+}
+
 static void the_default_branch_is_origins_head(void **state)
 {
 	struct kt_sandbox *box = *state;
@@ -299,6 +391,8 @@ int main(void)
 		cmocka_unit_test(a_repository_without_commits_is_refused),
 		TEST(a_foreign_owner_needs_safe_directory),
 		TEST(configuration_is_read_as_git_reads_it),
+		TEST(the_users_files_are_found_where_git_finds_them),
+		TEST(conditions_of_includes_hold_as_in_git),
 		TEST(the_default_branch_is_origins_head),
 		TEST(the_lock_excludes_and_names_its_holder),
 	};

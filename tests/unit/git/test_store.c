@@ -379,6 +379,82 @@ static void edits_keep_modes_and_neighbours_and_refuse_to_delete(void **state)
 	kt_commit_forget(it->store);
 }
 
+/* Every pair of the commits, as git tells it. */
+static void expect_pairs(
+	const struct kt_sandbox *box, struct kt_store *store, const char *const *ids)
+{
+	struct kt_error err = KT_ERROR_INIT;
+
+	for (size_t i = 0; ids[i] != NULL; i++)
+		for (size_t j = 0; ids[j] != NULL; j++) {
+			struct kt_oid above, below;
+			bool is_below = false;
+			bool wanted = kt_sandbox_try(box, NULL,
+					      "git -C ../shallow merge-base --is-ancestor %s %s",
+					      ids[i], ids[j]) == 0;
+
+			assert_true(kt_oid_parse(ids[i], &above));
+			assert_true(kt_oid_parse(ids[j], &below));
+			assert_int_equal(
+				kt_store_is_ancestor(store, &above, &below, &is_below, &err),
+				KT_E_OK);
+			if (is_below != wanted)
+				fail_msg("%zu %s below %zu %s: %d", j, ids[j], i, ids[i],
+					(int)is_below);
+		}
+}
+
+/* Two parents, and a history that ends at the boundary: libgit2's own walk would fail there. */
+static void ancestry_in_a_shallow_clone_ends_at_its_boundary(void **state)
+{
+	struct fixture *it = *state;
+	struct kt_repository *repo = NULL;
+	struct kt_store *store = NULL;
+	char *path = kt_format("%s/shallow", it->box->root);
+	struct kt_oid tip, cut;
+	bool is_below = false;
+	char *ids[5] = {NULL}, *object = NULL;
+
+	free(kt_sandbox_run(it->box,
+		"git commit -q --allow-empty -m two && git checkout -q -b side && "
+		"git commit -q --allow-empty -m three && git checkout -q main && "
+		"git commit -q --allow-empty -m four && git merge -q --no-ff -m five side && "
+		"git -c protocol.file.allow=always clone -q --depth 2 \"file://$PWD\" ../shallow "
+		"&& "
+		"git -C ../shallow config user.name T && git -C ../shallow config user.email t@e "
+		"&& "
+		"git -C ../shallow commit -q --allow-empty -m six"));
+	for (size_t i = 0; i < 4; i++)
+		ids[i] = kt_sandbox_run(it->box, "git -C ../shallow rev-parse HEAD%s",
+			(const char *const[]){"", "^", "^^", "^^2"}[i]);
+	assert_int_equal(kt_repository_find(path, &repo, &it->err), KT_E_OK);
+	assert_int_equal(kt_store_open(repo, &store, &it->err), KT_E_OK);
+	expect_pairs(it->box, store, (const char *const *)ids);
+	/* What is cut off is not below anything that is there; what is lost is damage. */
+	assert_true(kt_oid_parse(ids[0], &tip));
+	object = kt_sandbox_run(it->box, "git rev-parse main~2");
+	assert_true(kt_oid_parse(object, &cut));
+	assert_int_equal(kt_store_is_ancestor(store, &cut, &tip, &is_below, &it->err), KT_E_OK);
+	assert_false(is_below);
+	kt_store_close(store);
+	free(kt_sandbox_run(it->box,
+		"cd ../shallow && git commit -q --allow-empty -m seven && rm -f "
+		".git/objects/%.2s/%s",
+		ids[0], ids[0] + 2));
+	free(object);
+	object = kt_sandbox_run(it->box, "git -C ../shallow rev-parse HEAD");
+	assert_true(kt_oid_parse(object, &tip));
+	assert_int_equal(kt_store_open(repo, &store, &it->err), KT_E_OK);
+	assert_int_not_equal(kt_store_is_ancestor(store, &cut, &tip, &is_below, &it->err), KT_E_OK);
+	assert_non_null(strstr(it->err.detail, ids[0]));
+	kt_store_close(store);
+	kt_repository_free(repo);
+	for (size_t i = 0; i < 4; i++)
+		free(ids[i]);
+	free(object);
+	free(path);
+}
+
 static void ancestry_and_trees_are_told_as_git_tells_them(void **state)
 {
 	struct fixture *it = *state;
@@ -410,7 +486,8 @@ static void a_pruned_batch_is_written_again_after_the_swap(void **state)
 	chain_add(it, &chain);
 	assert_int_equal(kt_commit_barrier(it->store, &it->err), KT_E_OK);
 	free(kt_sandbox_run(it->box,
-		"rm -f .git/objects/pack/*.keep && git gc -q --prune=now && test -z \"$(git cat-file -t %s 2>/dev/null)\"",
+		"rm -f .git/objects/pack/*.keep && git gc -q --prune=now && test -z \"$(git "
+		"cat-file -t %s 2>/dev/null)\"",
 		kt_oid_format(&chain.parent).text));
 	assert_int_equal(
 		kt_commit_swap(it->store, "refs/heads/main", &old, &chain.parent, "x", &it->err),
@@ -433,6 +510,7 @@ int main(void)
 		TEST(a_first_commit_needs_no_parent),
 		TEST(edits_keep_modes_and_neighbours_and_refuse_to_delete),
 		TEST(ancestry_and_trees_are_told_as_git_tells_them),
+		TEST(ancestry_in_a_shallow_clone_ends_at_its_boundary),
 		TEST(a_pruned_batch_is_written_again_after_the_swap),
 	};
 
