@@ -13,6 +13,7 @@
 static const struct kt_option options[] = {
 	{"note", 0, "TEXT", false, "what is noted"},
 	{"agent", 0, "NAME", false, "who notes it (who holds the work package, when not given)"},
+	KT_OPTION_EVENT_ID,
 	KT_OPTION_MISSION,
 	KT_OPTION_END,
 };
@@ -37,8 +38,9 @@ static enum kt_code add(struct kt_invocation *invocation, struct kt_context *con
 		if (actor == NULL)
 			actor = kt_wp_holder(&start.state);
 		code = kt_note_add(context,
-			&(struct kt_note){
-				invocation->path, wp_id, actor == NULL ? KT_OPERATOR : actor, note},
+			&(struct kt_note){invocation->path, wp_id,
+				actor == NULL ? KT_OPERATOR : actor, note,
+				kt_invocation_value(invocation, "event-id")},
 			outcome, err);
 	}
 	kt_start_release(&start);

@@ -247,7 +247,7 @@ static enum kt_code append_history(struct kt_api *api, struct kt_error *err)
 	if (code == KT_E_OK)
 		code = kt_note_add(&api->context,
 			&(struct kt_note){"orchestrator-api", wp_id, kt_api_value(api, "actor"),
-				kt_api_value(api, "note")},
+				kt_api_value(api, "note"), NULL},
 			&outcome, err);
 	if (code == KT_E_OK) {
 		kt_random_bytes(random, sizeof random);

@@ -37,6 +37,11 @@ struct kt_option {
 	{ \
 		"mission", 0, "HANDLE", false, "mission: its slug, id or the id's first 8 letters" \
 	}
+#define KT_OPTION_EVENT_ID \
+	{ \
+		"event-id", 0, "ULID", false, \
+			"id of the event; the same id again is the same event" \
+	}
 
 struct kt_command {
 	const char *summary;   /* one line, for the list of commands */

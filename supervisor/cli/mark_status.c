@@ -16,6 +16,7 @@ static const struct kt_option options[] = {
 	{"status", 0, "done|pending", false, "what the subtasks are"},
 	{"wp", 0, "WP", false, "their work package, when an id stands in more than one"},
 	{"agent", 0, "NAME", false, "who says so (who holds the work package, when not given)"},
+	KT_OPTION_EVENT_ID,
 	KT_OPTION_MISSION,
 	KT_OPTION_END,
 };
@@ -129,6 +130,9 @@ static enum kt_code request_build(const struct kt_invocation *invocation,
 		(void)kt_request_add_annotation(request, kt_json_key(delta),
 			actor_of(invocation, view->state, kt_json_key(delta)), kt_json_copy(delta));
 	kt_json_free(deltas);
+	if (code == KT_E_OK && kt_invocation_has(invocation, "event-id"))
+		kt_json_set_string(kt_json_first(kt_json_get(request, "ops")), "event_id",
+			kt_invocation_value(invocation, "event-id"));
 	return code;
 }
 
@@ -159,6 +163,9 @@ static int run(struct kt_invocation *invocation)
 const struct kt_command kt_command_mark_status = {
 	.summary = "record subtasks as done, or as pending again",
 	.arguments = "SUBTASK... --status done|pending",
+	.help = "One event per work package. Repeated with the same --event-id (after "
+		"OUTCOME_UNKNOWN, or\n"
+		"by a script), it answers with the first one's receipt and writes nothing.",
 	.options = options,
 	.min_arguments = 1,
 	.max_arguments = KT_ARGUMENTS_MAX,

@@ -12,6 +12,8 @@
 struct kt_note {
 	const char *command; /* in whose name it is submitted */
 	const char *wp_id, *actor, *text;
+	const char *event_id; /* NULL: a new one; given, its time is the note's, so that the same
+				 again is the same note */
 };
 
 /* Submits it. Errors: KT_E_INVALID_ARGUMENT (an empty note) and the writer's. Gives *outcome (may

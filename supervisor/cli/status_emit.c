@@ -15,7 +15,7 @@ static const struct kt_option options[] = {
 	{"actor", 0, "NAME", false, "who moves it"},
 	{"from", 0, "STATUS", false, "where it is believed to be; a conflict when it is elsewhere"},
 	{"reason", 0, "TEXT", false, "why"},
-	{"event-id", 0, "ULID", false, "id of the event; the same id again is the same event"},
+	KT_OPTION_EVENT_ID,
 	{"review-ref", 0, "REF", false, "the review it refers to"},
 	{"review-result", 0, "JSON", false, "{reviewer, verdict, reference}"},
 	{"evidence", 0, "JSON", false, "{review: {...}, ...}"},

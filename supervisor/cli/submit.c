@@ -23,19 +23,29 @@
 /* How often a waiting command looks for a supervisor. */
 #define HOLDER_CHECK_MS 250
 
-/* Ids that a repetition can name. The writer makes its own when it is in this process. */
+static const char *first_event_id(const struct kt_json *request)
+{
+	return kt_json_get_string(kt_json_first(kt_json_get(request, "ops")), "event_id");
+}
+
+/* Ids that a repetition can name. The writer makes its own when it is in this process. The first
+ * event's id tells the others: they are its successors. */
 static void event_ids_mint(struct kt_json *request)
 {
+	const char *before = NULL;
+
 	for (struct kt_json *op = kt_json_first(kt_json_get(request, "ops")); op != NULL;
 		op = kt_json_next(op)) {
 		unsigned char random[10];
 		char id[27];
 
-		if (kt_json_get(op, "event_id") != NULL)
-			continue;
-		kt_random_bytes(random, sizeof random);
-		kt_ulid_format((uint64_t)(kt_clock_wall_us() / 1000), random, id);
-		kt_json_set_string(op, "event_id", id);
+		if (kt_json_get(op, "event_id") == NULL) {
+			kt_random_bytes(random, sizeof random);
+			if (before == NULL || !kt_ulid_successor(before, id))
+				kt_ulid_format((uint64_t)(kt_clock_wall_us() / 1000), random, id);
+			kt_json_set_string(op, "event_id", id);
+		}
+		before = kt_json_get_string(op, "event_id");
 	}
 }
 
@@ -223,17 +233,35 @@ static void warnings_print(const struct kt_json *outcome)
 			kt_print_notice("warning: %s", kt_json_string(w));
 }
 
+/* Whoever asks again must be able to say which event it was. */
+static void unknown_name(
+	const struct kt_json *request, const struct kt_json *outcome, struct kt_error *err)
+{
+	const char *id = first_event_id(request);
+	struct kt_error cause = *err;
+
+	if (id == NULL)
+		id = kt_json_string(kt_json_first(kt_json_get(outcome, "event_ids")));
+	if (err->code == KT_E_OUTCOME_UNKNOWN && id != NULL)
+		(void)kt_error_set(
+			err, KT_E_OUTCOME_UNKNOWN, "%.400s (event id %s)", cause.detail, id);
+}
+
 enum kt_code kt_submit(struct kt_context *context, struct kt_json *request, const char *command,
 	struct kt_json **outcome, struct kt_error *err)
 {
 	enum kt_code code = hook_check(err);
 
 	*outcome = NULL;
+	if (first_event_id(request) != NULL)
+		event_ids_mint(request);
 	if (code == KT_E_OK)
 		code = deliver(context, request, command, outcome, err);
 	if (code == KT_E_OK)
 		code = kt_outcome_code(*outcome, err);
 	if (code == KT_E_OK)
 		warnings_print(*outcome);
+	else
+		unknown_name(request, *outcome, err);
 	return code;
 }

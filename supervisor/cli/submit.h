@@ -17,7 +17,8 @@ struct kt_client;
  * KT_E_OK: *outcome is a success (transaction/request.h). Any other code: err says why, and
  * *outcome may hold the outcome with its further members (else NULL). Event ids are put into the
  * request before it leaves this process, so that sending it again after a broken connection is
- * exactly once. Gives *outcome.
+ * exactly once; a request whose first op has one gets the successors for the others, so that the
+ * one id repeats it all. KT_E_OUTCOME_UNKNOWN names that id. Gives *outcome.
  */
 KT_MUST_CHECK enum kt_code kt_submit(struct kt_context *context, struct kt_json *request,
 	const char *command, struct kt_json **outcome, struct kt_error *err);

@@ -73,6 +73,8 @@ void kt_lifecycle_row_encode(const struct kt_lifecycle_row *row, struct kt_buffe
 bool kt_ulid_is_valid(const char *text);
 /* Writes the ULID of (ms, 80 random bits) as 26 characters and NUL. */
 void kt_ulid_format(uint64_t ms, const unsigned char random[10], char out[27]);
+/* The milliseconds since the epoch in a valid one; at most the last of year 9999. */
+uint64_t kt_ulid_time(const char *text);
 /* The smallest ULID greater than `text` (carry from the right); false on overflow. */
 bool kt_ulid_successor(const char *text, char out[27]);
 

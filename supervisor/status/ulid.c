@@ -7,7 +7,8 @@
 #include "supervisor/status/event.h"
 
 static const char crockford[] = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
-enum { ULID_LEN = 26 };
+enum { ULID_LEN = 26, TIME_LEN = 10 };
+#define YEAR_9999_MS UINT64_C(253402300799999)
 
 /* Never asked for NUL, which would be found behind the last digit. */
 static int digit_value(char digit)
@@ -40,6 +41,15 @@ void kt_ulid_format(uint64_t ms, const unsigned char random[10], char out[27])
 			out[at++] = crockford[bits >> (held - 5) & 31];
 	}
 	out[ULID_LEN] = '\0';
+}
+
+uint64_t kt_ulid_time(const char *text)
+{
+	uint64_t ms = 0;
+
+	for (size_t i = 0; i < TIME_LEN; i++)
+		ms = ms << 5 | (uint64_t)digit_value(text[i]);
+	return ms < YEAR_9999_MS ? ms : YEAR_9999_MS;
 }
 
 bool kt_ulid_successor(const char *text, char out[27])

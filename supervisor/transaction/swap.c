@@ -187,10 +187,12 @@ static enum turn outcome_unknown(struct kt_writer *writer, const struct kt_error
 
 	(void)kt_error_set(&err, KT_E_OUTCOME_UNKNOWN, "the disk did not confirm the commit: %s",
 		cause->detail);
-	kt_error_next(&err, "run the same command again");
 	kt_intent_clear(writer);
 	kt_hooks_end(writer);
 	kt_batch_fail(writer, &err);
+	/* By these the caller asks again. */
+	for (struct pending *p = writer->batch; p != NULL; p = p->next)
+		kt_json_set(p->outcome, "event_ids", kt_json_copy(p->event_ids));
 	kt_batch_discard(writer);
 	writer->step = STEP_ANSWER;
 	return TURN_NEXT;

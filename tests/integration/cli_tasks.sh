@@ -49,6 +49,26 @@ json "$OUT" error.detail | grep -q 'WP01 and WP02' || fail "the ambiguity is not
 expect_exit 2 kitty agent tasks mark-status T999 --status done
 expect_exit 2 kitty agent tasks mark-status T001 --status perhaps --wp WP01
 
+say "mark-status and add-history again with the same event id are the same events"
+id=01ARYZ6S410000000000000009
+expect_exit 0 kitty agent tasks mark-status T001 --status "done" --wp WP01 --event-id $id --json
+first=$(json "$OUT" receipt.commit_sha)
+rows=$(wc -l <"$LOG")
+expect_exit 0 kitty agent tasks mark-status T001 --status "done" --wp WP01 --event-id $id --json
+expect_json "$OUT" receipt.commit_sha "$first"
+expect_json "$OUT" receipt.is_noop true
+expect_exit 5 kitty agent tasks mark-status T001 --status pending --wp WP01 --event-id $id --json
+expect_json "$OUT" error.code EVENT_ID_CONFLICT
+expect_exit 2 kitty agent tasks mark-status T001 --status "done" --wp WP01 --event-id nonsense
+expect_eq "$(wc -l <"$LOG")" "$rows" "rows after the repetitions"
+id=01ARYZ6S4100000000000000A0
+expect_exit 0 kitty agent tasks add-history WP01 --note "seen" --event-id $id --json
+first=$(json "$OUT" receipt.commit_sha)
+tail -n 1 "$LOG" | grep -q '"note": "- \[2016-07-30T22:36:16Z\] claude: seen"' || fail "the note's time"
+expect_exit 0 kitty agent tasks add-history WP01 --note "seen" --event-id $id --json
+expect_json "$OUT" receipt.commit_sha "$first"
+expect_eq "$(wc -l <"$LOG")" $((rows + 1)) "rows after the second note"
+
 say "open subtasks keep a work package from review"
 expect_exit 0 kitty agent tasks move-task WP01 --to in_progress --json
 one_object "$OUT"

@@ -231,6 +231,31 @@ static void an_answer_lost_twice_is_told_as_unknown(void **state)
 	assert_int_equal(
 		kt_submit(&scene->context, request, "test", &outcome, &err), KT_E_OUTCOME_UNKNOWN);
 	assert_null(outcome);
+	/* By the id that the message names the same request can be sent again. */
+	assert_non_null(strstr(err.detail,
+		kt_json_get_string(kt_json_first(kt_json_get(request, "ops")), "event_id")));
+	kt_json_free(request);
+}
+
+static void one_event_id_tells_all_of_a_request(void **state)
+{
+	struct scene *scene = *state;
+	struct kt_json *request = claim_request();
+	struct kt_json *op = kt_json_first(kt_json_get(request, "ops"));
+	struct kt_json *outcome = NULL;
+	struct kt_error err = KT_ERROR_INIT;
+
+	(void)kt_request_add_move(request, "WP02", KT_STATUS_CLAIMED, "claude");
+	(void)kt_request_add_move(request, "WP03", KT_STATUS_CLAIMED, "claude");
+	kt_json_set_string(op, "event_id", "01ARYZ6S410000000000000009");
+	supervisor_start(scene, 0);
+	assert_int_equal(kt_submit(&scene->context, request, "test", &outcome, &err), KT_E_OK);
+	assert_string_equal(kt_json_get_string(op, "event_id"), "01ARYZ6S410000000000000009");
+	op = kt_json_next(op);
+	assert_string_equal(kt_json_get_string(op, "event_id"), "01ARYZ6S41000000000000000A");
+	op = kt_json_next(op);
+	assert_string_equal(kt_json_get_string(op, "event_id"), "01ARYZ6S41000000000000000B");
+	kt_json_free(outcome);
 	kt_json_free(request);
 }
 
@@ -267,6 +292,7 @@ int main(void)
 		SCENE_TEST(a_request_goes_to_the_supervisor_with_an_id),
 		SCENE_TEST(a_lost_answer_is_asked_for_again_with_the_same_id),
 		SCENE_TEST(an_answer_lost_twice_is_told_as_unknown),
+		SCENE_TEST(one_event_id_tells_all_of_a_request),
 		SCENE_TEST(inside_a_hook_nothing_is_written),
 		SCENE_TEST(without_a_supervisor_a_watcher_is_told_so),
 	};

@@ -25,6 +25,8 @@ static void ulids_are_formatted_checked_and_counted_up(void **state)
 	kt_ulid_format(1469918176385, mixed, out);
 	assert_string_equal(out, "01ARYZ6S4104HMASW9NF6YZZZZ");
 	assert_true(kt_ulid_is_valid(out));
+	assert_int_equal(kt_ulid_time(out), 1469918176385);
+	assert_int_equal(kt_ulid_time("ZZZZZZZZZZZZZZZZZZZZZZZZZZ"), 253402300799999);
 	assert_true(kt_ulid_successor(out, out));
 	assert_string_equal(out, "01ARYZ6S4104HMASW9NF6Z0000");
 	assert_true(kt_ulid_successor("01ARYZ6S41ZZZZZZZZZZZZZZZZ", out));
