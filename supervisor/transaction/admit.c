@@ -13,11 +13,22 @@
 #include "supervisor/transaction/stamp.h"
 #include "supervisor/transaction/writer_private.h"
 
+struct admission;
+
+/* One row per kind of op. */
+struct kind {
+	const char *name;
+	/* Of an op and a row that name one WP and one actor. */
+	bool (*is_same)(const struct kt_json *op, const struct kt_json *row);
+	enum kt_code (*admit)(struct admission *, struct kt_error *);
+};
+
 /* One op while it is being admitted. */
 struct admission {
 	struct kt_writer *writer;
 	struct pending *pending;
 	const struct kt_json *op;
+	const struct kind *kind;
 	const char *wp_id, *actor;
 	struct kt_wp_state wp; /* zero when the log does not know the WP */
 	enum kt_status from;
@@ -32,20 +43,27 @@ static bool text_equal(const char *left, const char *right)
 }
 
 /* Same content: what the caller chose is what the row says. Time and `from` are the writer's. */
-static bool is_same_event(const struct kt_json *op, const struct kt_json *row)
+static bool is_same_move(const struct kt_json *op, const struct kt_json *row)
 {
-	const char *kind = kt_json_get_string(op, "op");
-	const char *row_to = kt_json_get_string(row, "to_lane");
-
-	if (!text_equal(kt_json_get_string(op, "wp"), kt_json_get_string(row, "wp_id")) ||
-		!text_equal(kt_json_get_string(op, "actor"), kt_json_get_string(row, "actor")))
-		return kind[0] == 'l' && text_equal(kt_json_get_string(op, "event_type"),
-						 kt_json_get_string(row, "event_type"));
-	if (kind[0] == 'a')
-		return kt_json_equal(kt_json_get(op, "delta"), kt_json_get(row, "delta"));
-	return kind[0] == 'm' && text_equal(kt_json_get_string(op, "to"), row_to) &&
+	return text_equal(kt_json_get_string(op, "to"), kt_json_get_string(row, "to_lane")) &&
 	       text_equal(kt_json_get_string(op, "reason"), kt_json_get_string(row, "reason")) &&
 	       kt_json_get_bool(op, "force", false) == kt_json_get_bool(row, "force", false);
+}
+
+static bool is_same_annotation(const struct kt_json *op, const struct kt_json *row)
+{
+	return kt_json_equal(kt_json_get(op, "delta"), kt_json_get(row, "delta"));
+}
+
+static bool is_same_lifecycle(const struct kt_json *op, const struct kt_json *row)
+{
+	static const char *const names[] = {"event_type", "aggregate_id", "aggregate_type"};
+	bool is_same = kt_json_equal(kt_json_get(op, "payload"), kt_json_get(row, "payload"));
+
+	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+		is_same &= text_equal(
+			kt_json_get_string(op, names[i]), kt_json_get_string(row, names[i]));
+	return is_same;
 }
 
 static bool is_row_same(const struct admission *a, size_t offset, size_t len)
@@ -55,10 +73,13 @@ static bool is_row_same(const struct admission *a, size_t offset, size_t len)
 	struct kt_error ignored = KT_ERROR_INIT;
 	bool is_same = false;
 
-	if (offset + len > log->len)
-		return false;
-	if (kt_json_parse(log->data + offset, len, KT_JSON_LAST_WINS, &row, &ignored) == KT_E_OK)
-		is_same = is_same_event(a->op, row);
+	/* The reducer took it from there, and no request has one id twice. */
+	KT_BUG_UNLESS(offset + len <= log->len);
+	KT_BUG_UNLESS(kt_json_parse(log->data + offset, len, KT_JSON_LAST_WINS, &row, &ignored) ==
+		      KT_E_OK);
+	is_same = text_equal(a->wp_id, kt_json_get_string(row, "wp_id")) &&
+		  text_equal(a->actor, kt_json_get_string(row, "actor")) &&
+		  a->kind->is_same(a->op, row);
 	kt_json_free(row);
 	return is_same;
 }
@@ -131,7 +152,7 @@ static bool is_held_by_another(const struct admission *a)
 {
 	if (a->from != KT_STATUS_CLAIMED && a->from != KT_STATUS_IN_PROGRESS)
 		return false;
-	if (is_nobody(a->wp.actor) && (a->wp.claim_actor == NULL || is_nobody(a->wp.claim_actor)))
+	if (is_nobody(a->wp.actor) && is_nobody(a->wp.claim_actor))
 		return false;
 	return a->actor == NULL ||
 	       (!text_equal(a->actor, a->wp.actor) && !text_equal(a->actor, a->wp.claim_actor));
@@ -372,13 +393,10 @@ static enum kt_code admit_lifecycle(struct admission *a, struct kt_error *err)
 	return code;
 }
 
-static const struct {
-	const char *name;
-	enum kt_code (*admit)(struct admission *, struct kt_error *);
-} kinds[] = {
-	{"move", admit_move},
-	{"annotate", admit_annotation},
-	{"lifecycle", admit_lifecycle},
+static const struct kind kinds[] = {
+	{"move", is_same_move, admit_move},
+	{"annotate", is_same_annotation, admit_annotation},
+	{"lifecycle", is_same_lifecycle, admit_lifecycle},
 };
 
 static enum kt_code admit_op(struct admission *a, struct kt_error *err)
@@ -391,6 +409,9 @@ static enum kt_code admit_op(struct admission *a, struct kt_error *err)
 	a->wp_id = kt_json_get_string(a->op, "wp");
 	a->actor = kt_json_get_string(a->op, "actor");
 	a->wp = (struct kt_wp_state){0};
+	while (strcmp(kinds[i].name, kind) != 0)
+		i++;
+	a->kind = &kinds[i];
 	code = check_lane(a, err);
 	if (code != KT_E_OK)
 		return code;
@@ -399,9 +420,7 @@ static enum kt_code admit_op(struct admission *a, struct kt_error *err)
 			*err = other;
 		return other.code;
 	}
-	while (strcmp(kinds[i].name, kind) != 0)
-		i++;
-	return kinds[i].admit(a, err);
+	return a->kind->admit(a, err);
 }
 
 static enum kt_code check_files(const struct admission *a, struct kt_error *err)

@@ -16,10 +16,8 @@ void kt_batch_discard(struct kt_writer *writer)
 	struct kt_error ignored = KT_ERROR_INIT;
 
 	kt_commit_forget(writer->store);
-	if (writer->state != NULL) {
-		kt_reducer_rollback(writer->state, writer->state_mark);
-		kt_reducer_settle(writer->state);
-	}
+	kt_reducer_rollback(writer->state, writer->state_mark);
+	kt_reducer_settle(writer->state);
 	kt_buffer_release(&writer->new_log);
 	kt_buffer_release(&writer->new_snapshot);
 	if (writer->has_files && kt_identity_load(writer, &writer->tip, &ignored) != KT_E_OK)
@@ -188,8 +186,10 @@ static bool build_one(struct kt_writer *writer, struct pending *pending, struct 
 
 void kt_batch_defer_after(struct kt_writer *writer, struct pending *last)
 {
-	struct pending *rest = last == NULL ? NULL : last->next, *end = rest;
+	struct pending *rest = NULL, *end = NULL;
 
+	KT_BUG_UNLESS(last != NULL); /* a batch keeps its first request */
+	end = rest = last->next;
 	if (rest == NULL)
 		return;
 	while (end->next != NULL)

@@ -28,13 +28,7 @@ bool kt_destination_is_own(const struct kt_destination *to)
 
 bool kt_destination_is_same(const struct kt_destination *left, const struct kt_destination *right)
 {
-	return left->ref != NULL && right->ref != NULL && strcmp(left->ref, right->ref) == 0 &&
-	       strcmp(left->worktree, right->worktree) == 0;
-}
-
-bool kt_mission_is_coordinated(const struct kt_mission *mission)
-{
-	return mission->coordination_ref != NULL;
+	return strcmp(left->ref, right->ref) == 0 && strcmp(left->worktree, right->worktree) == 0;
 }
 
 /* A commit under a half-finished merge or rebase would become part of it. */

@@ -57,7 +57,4 @@ void kt_destination_release(struct kt_destination *to);
 bool kt_destination_is_own(const struct kt_destination *to);
 bool kt_destination_is_same(const struct kt_destination *left, const struct kt_destination *right);
 
-/* Does the mission have a coordination branch, closed or not? */
-bool kt_mission_is_coordinated(const struct kt_mission *mission);
-
 #endif

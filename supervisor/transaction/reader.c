@@ -16,8 +16,7 @@
 static enum kt_code read_tip(const struct kt_repository *repo, struct kt_store *store,
 	const struct kt_mission *mission, struct kt_oid *tip, struct kt_error *err)
 {
-	char *ref = mission->is_closed ? kt_format("refs/kitty/closed/%s", mission->slug)
-				       : kt_strdup(mission->coordination_ref);
+	char *ref = kt_strdup(mission->coordination_ref);
 	char *git_dir = NULL;
 	enum kt_code code = KT_E_OK;
 

@@ -319,31 +319,31 @@ static char *fill(const char *format, const char *const *values)
 {
 	struct kt_buffer text = KT_BUFFER_INIT;
 
-	while (*format != '\0') {
-		size_t len = 0, i = 0;
+	for (;;) {
+		size_t len = strcspn(format, "{"), i = 0;
 
-		if (*format == '{')
-			len = strcspn(format, "}") + 1;
-		while (len > 0 && values[i] != NULL &&
-			(strlen(values[i]) + 2 != len ||
-				strncmp(values[i], format + 1, len - 2) != 0))
+		kt_buffer_append(&text, format, len);
+		format += len;
+		if (*format == '\0')
+			break;
+		len = strcspn(format, "}") + 1;
+		while (strlen(values[i]) + 2 != len ||
+			strncmp(values[i], format + 1, len - 2) != 0) {
 			i += 2;
-		if (len > 0 && values[i] != NULL)
-			kt_buffer_puts(&text, values[i + 1]);
-		else
-			kt_buffer_append(&text, format, len = 1);
+			KT_BUG_UNLESS(values[i] != NULL);
+		}
+		kt_buffer_puts(&text, values[i + 1]);
 		format += len;
 	}
 	return kt_buffer_take(&text);
 }
 
-static const struct kt_json *last_move(const struct kt_json *ops, const char *wp)
+static const struct kt_json *last_move(const struct kt_json *ops)
 {
 	const struct kt_json *found = NULL;
 
 	for (struct kt_json *op = kt_json_first(ops); op != NULL; op = kt_json_next(op))
-		if (strcmp(kt_json_get_string(op, "op"), "move") == 0 &&
-			(wp == NULL || strcmp(kt_json_get_string(op, "wp"), wp) == 0))
+		if (strcmp(kt_json_get_string(op, "op"), "move") == 0)
 			found = op;
 	return found;
 }
@@ -361,7 +361,7 @@ static char *annotation_message(const struct kt_json *op)
 char *kt_request_message(const struct kt_json *request, enum kt_status from)
 {
 	const struct kt_json *ops = kt_json_get(request, "ops");
-	const struct kt_json *move = last_move(ops, NULL);
+	const struct kt_json *move = last_move(ops);
 	const char *given = kt_json_get_string(request, "message");
 	const char *actor = kt_json_get_string(move, "actor");
 	enum kt_status to = KT_STATUS_NONE;

@@ -129,12 +129,13 @@ static void drop_doubles(struct rows *rows)
 		qsort(rows->items, rows->len, sizeof *rows->items, by_time);
 }
 
-/* Of whole rows: half a row that begins like another one is none of its beginnings. */
+/* Of whole rows: half a row that begins like another one is none of its beginnings. The second one
+ * is not the shorter one. */
 static bool is_prefix(const struct kt_buffer *shorter, const struct kt_buffer *longer)
 {
 	size_t len = shorter->len;
 
-	if (len > longer->len || memcmp(kt_buffer_text(shorter), kt_buffer_text(longer), len) != 0)
+	if (memcmp(kt_buffer_text(shorter), kt_buffer_text(longer), len) != 0)
 		return false;
 	return len == 0 || len == longer->len || longer->data[len - 1] == '\n' ||
 	       longer->data[len] == '\n';

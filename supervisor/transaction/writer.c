@@ -317,9 +317,11 @@ static void publish(struct kt_writer *writer, const struct pending *p)
 {
 	size_t start = p->log_end - p->rows.len;
 
-	if (p->is_built && writer->options.on_committed != NULL && p->log_end <= writer->log.len)
-		writer->options.on_committed(
-			writer->log.data + start, p->rows.len, &p->commit, writer->options.arg);
+	if (!p->is_built || writer->options.on_committed == NULL)
+		return;
+	KT_BUG_UNLESS(p->log_end <= writer->log.len);
+	writer->options.on_committed(
+		writer->log.data + start, p->rows.len, &p->commit, writer->options.arg);
 }
 
 static enum turn step_answer(struct kt_writer *writer)
@@ -332,7 +334,7 @@ static enum turn step_answer(struct kt_writer *writer)
 		publish(writer, p);
 		pending_answer(p);
 	}
-	if (writer->retry_singly && (writer->singles_left == 0 || --writer->singles_left == 0))
+	if (writer->singles_left > 0 && --writer->singles_left == 0)
 		writer->retry_singly = false;
 	writer->step = STEP_POST;
 	return TURN_NEXT;
@@ -357,14 +359,13 @@ void kt_writer_finish(struct kt_writer *writer)
 	struct kt_wait wait = {-1, -1};
 
 	while (!kt_writer_turn(writer, &wait)) {
+		/* Only an idle writer waits without an end. A descriptor below zero is one that
+		 * poll passes over. */
 		struct pollfd entry = {wait.fd, POLLIN, 0};
-		int64_t left =
-			wait.deadline_ms < 0 ? -1 : wait.deadline_ms - kt_clock_monotonic_ms();
+		int64_t left = wait.deadline_ms - kt_clock_monotonic_ms();
 
-		(void)poll(&entry, wait.fd >= 0 ? 1 : 0,
-			wait.deadline_ms < 0 ? -1
-			: left < 0           ? 0
-					     : (int)left);
+		KT_BUG_UNLESS(wait.deadline_ms >= 0);
+		(void)poll(&entry, 1, (int)(left * (left > 0)));
 	}
 }
 
@@ -401,12 +402,6 @@ const struct kt_reducer *kt_writer_state(const struct kt_writer *writer)
 const struct kt_oid *kt_writer_tip(const struct kt_writer *writer)
 {
 	return &writer->tip;
-}
-
-const char *kt_writer_snapshot(const struct kt_writer *writer, size_t *len)
-{
-	*len = writer->snapshot.len;
-	return kt_buffer_text(&writer->snapshot);
 }
 
 const char *kt_writer_log(const struct kt_writer *writer, size_t *len)

@@ -89,8 +89,6 @@ KT_MUST_CHECK enum kt_code kt_writer_acquire(struct kt_writer *writer, struct kt
 /* The state as of the last commit or heal; NULL before the first. Borrows. */
 const struct kt_reducer *kt_writer_state(const struct kt_writer *writer);
 const struct kt_oid *kt_writer_tip(const struct kt_writer *writer);
-/* The snapshot bytes (status.json) as of the tip. Borrows until the next turn. */
-const char *kt_writer_snapshot(const struct kt_writer *writer, size_t *len);
 /* The committed log. Borrows until the next turn. */
 const char *kt_writer_log(const struct kt_writer *writer, size_t *len);
 uint64_t kt_writer_commits(

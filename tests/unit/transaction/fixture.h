@@ -139,7 +139,7 @@ static inline void submit(struct fixture *f, struct kt_json *request, const char
 	kt_json_free(request);
 }
 
-static void finish(struct fixture *f)
+static inline void finish(struct fixture *f)
 {
 	kt_writer_finish(f->writer);
 }
@@ -152,7 +152,7 @@ static struct kt_json *move(const char *wp, enum kt_status to, const char *actor
 	return request;
 }
 
-static const char *last_code(const struct fixture *f)
+static inline const char *last_code(const struct fixture *f)
 {
 	const char *code = kt_json_get_string(kt_json_get(f->last, "error"), "code");
 
@@ -212,7 +212,7 @@ static int teardown(void **state)
 	return 0;
 }
 
-static void expect_clean(struct fixture *f)
+static inline void expect_clean(struct fixture *f)
 {
 	assert_ask(f, "", "git -C " COORD " status --porcelain");
 	assert_ask(

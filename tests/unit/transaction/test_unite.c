@@ -53,10 +53,41 @@ static void half_a_row_that_begins_like_a_row_is_refused(void **state)
 	kt_buffer_release(&out);
 }
 
+/* Blank lines are no rows, and rows of one id are one row, however they are written. */
+static void blank_lines_and_doubles_leave_no_row(void **state)
+{
+	struct kt_buffer out = KT_BUFFER_INIT;
+
+	(void)state;
+	assert_int_equal(unite("", " \n", "\t\r\n", &out), KT_E_OK);
+	assert_int_equal(out.len, 0);
+	assert_int_equal(unite("", " " A, A, &out), KT_E_OK);
+	assert_string_equal(kt_buffer_text(&out), " " A);
+	kt_buffer_release(&out);
+}
+
+static void a_row_that_is_no_object_is_refused_however_long_it_is(void **state)
+{
+	static const char *const rows[] = {"[]\n",
+		"[\"0123456789012345678901234567890123456789012345678901234567890123456789012345678"
+		"9\"]\n",
+		"{\"0123456789012345678901234567890123456789012345678901234567890123456789012345678"
+		"9\n"};
+	struct kt_buffer out = KT_BUFFER_INIT;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+		assert_int_equal(unite("", rows[i], A, &out), KT_E_EVENT_INVALID);
+	assert_int_equal(out.len, 0);
+	kt_buffer_release(&out);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_row_once_in_the_order_of_time_behind_the_base),
+		cmocka_unit_test(blank_lines_and_doubles_leave_no_row),
+		cmocka_unit_test(a_row_that_is_no_object_is_refused_however_long_it_is),
 		cmocka_unit_test(half_a_row_that_begins_like_a_row_is_refused),
 	};
 
