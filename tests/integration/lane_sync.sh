@@ -105,10 +105,17 @@ approved=$(git rev-parse "$BRANCH-lane-$E")
 expect_exit 5 merge --interactive --json
 SCRATCH=$(json "$OUT" scratch)
 sed -i -e '/^<<<<<<<\|^=======\|^>>>>>>>/d' "$SCRATCH/shared.txt"
+freeze >"$BOX/before"
+expect_exit 5 merge --dry-run --json
+json "$OUT" error.detail | grep -q 'not resolved yet' || fail "the dry run does not know of the open conflict"
 git -C "$SCRATCH" add shared.txt
+expect_exit 0 merge --dry-run --json
+frozen
+foretold=$(json "$OUT" integrated)
 
 say "the diamond merges"
 expect_exit 0 merge --resume --json
+expect_eq "$(json "$OUT" integrated)" "$foretold" "what the dry run said of it"
 git merge-base --is-ancestor "$approved" main || fail "the approved commit is not in main"
 git cat-file blob main:shared.txt >"$BOX/shared"
 for text in two-b two-c two-e; do
