@@ -49,6 +49,9 @@ static enum kt_code place_check(struct kt_safe_commit *wish, struct kt_error *er
 	struct kt_error cause = KT_ERROR_INIT;
 	enum kt_code code = kt_context_open(wish->context, &cause);
 
+	/* A repository without a commit has a HEAD: its branch is one that does not exist. */
+	if (code == KT_E_REPO_EMPTY)
+		code = KT_E_OK;
 	if (code == KT_E_OK)
 		wish->head = kt_head_read(wish->context->repo->git_dir);
 	else if (code == KT_E_NOT_A_REPOSITORY)
@@ -78,15 +81,17 @@ static enum kt_code branch_check(const struct kt_safe_commit *wish, struct kt_er
 	struct kt_store *store = NULL;
 	struct kt_oid oid = {{0}};
 	struct kt_error cause = KT_ERROR_INIT;
-	enum kt_code code = kt_store_open(wish->context->repo, &store, err);
+	enum kt_code code = kt_store_open(wish->context->repo, &store, &cause);
 
-	if (code != KT_E_OK)
-		return code;
-	code = kt_store_ref_read(store, wish->head, &oid, &cause);
+	if (code == KT_E_OK)
+		code = kt_store_ref_read(store, wish->head, &oid, &cause);
 	kt_store_close(store);
-	if (code == KT_E_DESTINATION_REF_NOT_FOUND)
-		return kt_error_set(
-			err, KT_E_SAFE_COMMIT_DESTINATION_NOT_FOUND, "%s", wish->destination);
+	if (code == KT_E_DESTINATION_REF_NOT_FOUND || code == KT_E_REPO_EMPTY) {
+		(void)kt_error_set(err, KT_E_SAFE_COMMIT_DESTINATION_NOT_FOUND,
+			"%s has no commit yet", wish->destination);
+		kt_error_next(err, "git commit --allow-empty -m start");
+		return KT_E_SAFE_COMMIT_DESTINATION_NOT_FOUND;
+	}
 	if (code != KT_E_OK)
 		*err = cause;
 	return code;

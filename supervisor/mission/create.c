@@ -21,6 +21,7 @@
 #include "supervisor/mission/identity.h"
 #include "supervisor/mission/meta.h"
 #include "supervisor/mission/mint.h"
+#include "supervisor/mission/refnames.h"
 
 #define MISSION_PREFIX "kitty/mission-"
 #define ZERO_OID "0000000000000000000000000000000000000000"
@@ -286,6 +287,11 @@ static enum kt_code branch_make(struct creation *creation, const char *folder, s
 		.cwd = creation->repo->primary, .args = args, .profile = KT_GIT_PLUMBING};
 	enum kt_code code = kt_git_run(&call, err);
 
+	/* git keeps branches as files: one named kitty leaves no room for kitty/... */
+	if (code != KT_E_OK && kt_ref_name_exists(creation->repo->common_dir, "refs/heads/kitty")) {
+		(void)kt_error_set(err, code, "a branch named kitty is in the way of %s", ref + 11);
+		kt_error_next(err, "git branch -m kitty kitty-before");
+	}
 	free(ref);
 	return code;
 }
@@ -356,12 +362,6 @@ static bool has_draft(const struct creation *creation, const char *folder)
 	return has;
 }
 
-static void list_files(const char *folder, struct kt_list *files)
-{
-	for (const char *const *name = kt_scaffold_names(); *name != NULL; name++)
-		kt_list_push(files, kt_format("kitty-specs/%s/%s", folder, *name));
-}
-
 /* Does what is still missing of one mission, in the order in which a kill does the least harm. */
 static enum kt_code complete(struct creation *creation, const struct existing *existing,
 	struct kt_list *files, bool *branch_created, struct kt_error *err)
@@ -386,7 +386,9 @@ static enum kt_code complete(struct creation *creation, const struct existing *e
 	}
 	if (code == KT_E_OK && !is_placed) {
 		code = move_into_place(creation, existing->folder, err);
-		list_files(existing->folder, files);
+		for (const char *const *name = kt_scaffold_names(); *name != NULL; name++)
+			kt_list_push(
+				files, kt_format("kitty-specs/%s/%s", existing->folder, *name));
 	}
 	return code;
 }

@@ -10,6 +10,14 @@ expect_exit 3 kitty status --json
 expect_json "$OUT" error.code FEATURE_CONTEXT_UNRESOLVED
 expect_exit 0 sh -c "$(json "$OUT" error.next_step)"
 
+say "a branch named kitty leaves no room for the mission's"
+git branch kitty
+expect_exit 1 kitty agent mission create alpha --json
+json "$OUT" error.detail | grep -q 'a branch named kitty is in the way' || fail "the cause is not named"
+[ ! -e kitty-specs ] || fail "drafts without a branch"
+expect_exit 0 sh -c "$(json "$OUT" error.next_step)"
+git branch -q -D kitty-before
+
 make_mission alpha 'WP01:src/a/**' 'WP02:src/b/**:WP01'
 make_mission beta 'WP01:src/c/**' 'WP02:src/d/**:WP01' 'WP03:src/e/**'
 expect_exit 2 kitty status

@@ -65,6 +65,12 @@ refused USAGE_ERROR 2 other --to-branch work
 (cd / && kitty safe-commit other -m x --to-branch work --json) >"$OUT" 2>"$ERR" && fail "outside of a repository"
 one_object "$OUT"
 expect_json "$OUT" error_code SAFE_COMMIT_NOT_A_WORKTREE
+git init -q "$BOX/fresh" && echo a >"$BOX/fresh/a"
+expect_exit 4 kitty -C "$BOX/fresh" safe-commit a -m x --to-branch main --json
+one_object "$OUT"
+expect_json "$OUT" error_code SAFE_COMMIT_DESTINATION_NOT_FOUND
+expect_exit 4 kitty -C "$BOX/fresh" safe-commit a -m x --to-branch other --json
+expect_json "$OUT" error_code SAFE_COMMIT_HEAD_MISMATCH
 git checkout -q --detach
 refused SAFE_COMMIT_HEAD_MISMATCH 4 other -m x --to-branch work
 expect_json "$OUT" observed_head "<detached>"
