@@ -216,7 +216,7 @@ static enum kt_code heal_log(struct kt_writer *writer, struct kt_error *err)
 			writer->options.mission->log_path);
 	} else if (log_case == LOG_HAS_TAIL) {
 		code = cut_tail(writer, path, &file, err);
-	} else if (log_case != LOG_EQUAL || !exists) {
+	} else if (log_case != LOG_EQUAL) {
 		code = kt_file_write_atomic(
 			path, kt_buffer_text(&writer->log), writer->log.len, 0644, false, err);
 	}
@@ -248,7 +248,7 @@ static enum kt_code heal_snapshot(struct kt_writer *writer, struct kt_error *err
 		file.len == writer->snapshot.len &&
 		memcmp(kt_buffer_text(&file), kt_buffer_text(&writer->snapshot), file.len) == 0;
 
-	if (!is_equal || !writer->has_snapshot)
+	if (!is_equal)
 		keep_snapshot(writer, &file);
 	if (writer->has_snapshot && !is_equal)
 		code = kt_file_write_atomic(path, kt_buffer_text(&writer->snapshot),
@@ -303,7 +303,7 @@ static void sweep(const char *folder)
 	while (entries != NULL && (entry = readdir(entries)) != NULL) {
 		size_t len = strlen(entry->d_name);
 
-		if (strncmp(entry->d_name, "status.", 7) == 0 && len > 4 &&
+		if (strncmp(entry->d_name, "status.", 7) == 0 &&
 			strcmp(entry->d_name + len - 4, ".tmp") == 0)
 			(void)unlinkat(dirfd(entries), entry->d_name, 0);
 	}
