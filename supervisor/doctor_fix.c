@@ -12,8 +12,6 @@
 #include "ipc/child.h"
 #include "ipc/file.h"
 #include "supervisor/doctor_private.h"
-#include "supervisor/git/environment.h"
-#include "supervisor/git/history.h"
 #include "supervisor/transaction/lock.h"
 #include "supervisor/transaction/writer.h"
 
@@ -180,113 +178,6 @@ static void fix_orphans(struct kt_doctor *doctor)
 		(void)poll(NULL, 0, 100);
 }
 
-/* ---- objects ---- */
-
-/* Every version of the log is a beginning of the one on the disk, and every snapshot its
- * reduction: their bytes can be told again. */
-struct rebuild {
-	struct kt_doctor *doctor;
-	struct kt_oid *missing;
-	size_t len;
-	struct kt_buffer log;
-	struct kt_json *meta;
-};
-
-static void missing_add(const char *text, void *arg)
-{
-	struct rebuild *rebuild = arg;
-
-	rebuild->missing =
-		kt_realloc_array(rebuild->missing, rebuild->len + 1, sizeof *rebuild->missing);
-	if (kt_oid_parse(text, &rebuild->missing[rebuild->len]))
-		rebuild->len++;
-}
-
-static void blob_try(struct rebuild *rebuild, const char *bytes, size_t len)
-{
-	static const char *const args[] = {"hash-object", "-w", "--stdin", "--no-filters", NULL};
-	struct kt_git_call call = {.cwd = rebuild->doctor->repo->primary,
-		.args = args,
-		.input = bytes,
-		.input_len = len};
-	struct kt_error ignored = KT_ERROR_INIT;
-
-	for (size_t i = 0; i < rebuild->len; i++)
-		if (kt_history_is_prefix(&rebuild->missing[i], bytes, len)) {
-			(void)!kt_git_run(&call, &ignored);
-			return;
-		}
-}
-
-static void versions_try(struct rebuild *rebuild)
-{
-	char number[32] = "", type[128] = "";
-	struct kt_snapshot_identity identity = {number, type};
-	struct kt_reducer *state = kt_reducer_new();
-	struct kt_buffer snapshot = KT_BUFFER_INIT;
-	struct kt_error ignored = KT_ERROR_INIT;
-	const char *bytes = kt_buffer_text(&rebuild->log);
-	bool is_reducible = true;
-
-	kt_snapshot_identity_from_meta(rebuild->meta, number, type);
-	for (size_t at = 0; at < rebuild->log.len;) {
-		const char *newline = memchr(bytes + at, '\n', rebuild->log.len - at);
-		size_t end = newline == NULL ? rebuild->log.len : (size_t)(newline - bytes) + 1;
-
-		blob_try(rebuild, bytes, end);
-		is_reducible = is_reducible &&
-			       kt_reducer_feed(state, bytes + at, end - at, &ignored) == KT_E_OK;
-		if (is_reducible) {
-			kt_reducer_settle(state);
-			kt_buffer_clear(&snapshot);
-			kt_reducer_snapshot(state, &identity, &snapshot);
-			blob_try(rebuild, kt_buffer_text(&snapshot), snapshot.len);
-		}
-		at = end;
-	}
-	kt_buffer_release(&snapshot);
-	kt_reducer_free(state);
-}
-
-/* Files of the coordination worktree that git tracks: the missing blob may be one of them. */
-static void files_try(struct rebuild *rebuild)
-{
-	const struct kt_mission *mission = rebuild->doctor->mission;
-	static const char *const args[] = {"ls-files", "-z", "--", "kitty-specs", NULL};
-	struct kt_buffer paths = KT_BUFFER_INIT;
-	struct kt_error ignored = KT_ERROR_INIT;
-
-	if (kt_doctor_git(rebuild->doctor, mission->coord_worktree, args, &paths))
-		for (size_t at = 0; at < paths.len; at += strlen(paths.data + at) + 1) {
-			char *path = kt_path_join(mission->coord_worktree, paths.data + at);
-			struct kt_buffer text = KT_BUFFER_INIT;
-
-			if (kt_file_read(path, 1U << 30, &text, &ignored) == KT_E_OK)
-				blob_try(rebuild, kt_buffer_text(&text), text.len);
-			kt_buffer_release(&text);
-			free(path);
-		}
-	kt_buffer_release(&paths);
-}
-
-static void fix_objects(struct kt_doctor *doctor)
-{
-	const struct kt_mission *mission = doctor->mission;
-	struct rebuild rebuild = {.doctor = doctor, .meta = mission->meta};
-	char *path = kt_path_join(mission->coord_worktree, mission->log_path);
-	struct kt_error ignored = KT_ERROR_INIT;
-
-	kt_doctor_each_missing(doctor, missing_add, &rebuild);
-	if (rebuild.len > 0) {
-		files_try(&rebuild);
-		if (kt_file_read(path, 1U << 30, &rebuild.log, &ignored) == KT_E_OK)
-			versions_try(&rebuild);
-	}
-	free(rebuild.missing);
-	kt_buffer_release(&rebuild.log);
-	free(path);
-}
-
 /* ---- */
 
 static const struct {
@@ -296,7 +187,7 @@ static const struct {
 	{KT_FINDING_LEFTOVERS, fix_leftovers},
 	{KT_FINDING_STALE_LOCK, fix_locks},
 	{KT_FINDING_SNAPSHOT_DIFFERS, fix_snapshot},
-	{KT_FINDING_OBJECTS_MISSING, fix_objects},
+	{KT_FINDING_OBJECTS_MISSING, kt_doctor_fix_objects},
 	{KT_FINDING_HOLDER_STALE, fix_holder},
 	{KT_FINDING_SOCKET_STALE, fix_holder},
 	{KT_FINDING_ORPHANS, fix_orphans},

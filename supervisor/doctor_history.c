@@ -119,6 +119,20 @@ void kt_doctor_snapshot(struct kt_doctor *doctor)
 	kt_buffer_release(&wanted);
 }
 
+/* git does not walk past a commit that is not there: the first such one by first parents. */
+static void missing_commit(struct kt_doctor *doctor, kt_path_cb each, void *arg)
+{
+	struct kt_error ignored = KT_ERROR_INIT;
+	struct kt_oid at = {{0}}, parent = {{0}};
+
+	(void)!kt_store_ref_read(doctor->store, doctor->mission->coordination_ref, &at, &ignored);
+	while (!kt_oid_is_zero(&at) &&
+		kt_store_commit_read(doctor->store, &at, &parent, NULL, NULL, &ignored) == KT_E_OK)
+		at = parent;
+	if (!kt_oid_is_zero(&at))
+		each(kt_oid_format(&at).text, arg);
+}
+
 void kt_doctor_each_missing(struct kt_doctor *doctor, kt_path_cb each, void *arg)
 {
 	const struct kt_mission *mission = doctor->mission;
@@ -130,7 +144,11 @@ void kt_doctor_each_missing(struct kt_doctor *doctor, kt_path_cb each, void *arg
 	const char *args[] = {"rev-list", "--objects", "--missing=print", mission->coordination_ref,
 		has_target ? "--not" : NULL, target, NULL};
 
-	if (kt_doctor_git(doctor, NULL, args, &out))
+	if (!kt_doctor_git(doctor, NULL, args, &out)) {
+		missing_commit(doctor, each, arg);
+		kt_buffer_clear(&out);
+	}
+	if (out.len > 0)
 		for (char *line = out.data; line != NULL && *line != '\0';) {
 			size_t len = strcspn(line, "\n");
 			char *next = line + len + (line[len] == '\n' ? 1 : 0);

@@ -82,6 +82,8 @@ typedef void (*kt_orphan_cb)(long pid, const char *marker, void *arg);
 void kt_doctor_each_orphan(struct kt_doctor *doctor, kt_orphan_cb each, void *arg);
 /* Ids (40 hex) of objects of the coordination branch that are missing. */
 void kt_doctor_each_missing(struct kt_doctor *doctor, kt_path_cb each, void *arg);
+/* Makes of them what can be made again (doctor_objects.c). */
+void kt_doctor_fix_objects(struct kt_doctor *doctor);
 /* Socket of a holder that is dead; gives; NULL: none. *is_stale: there is a dead holder's file. */
 char *kt_doctor_dead_holder(struct kt_doctor *doctor, bool *is_stale);
 

@@ -218,8 +218,8 @@ void kt_doctor_leftovers(struct kt_doctor *doctor)
 	kt_doctor_each_leftover(doctor, count_one, &count);
 	if (count.len > 0)
 		kt_doctor_add(doctor, KT_FINDING_LEFTOVERS, NULL,
-			"left by killed processes: %zu temporary files or folders, the first is %s", count.len,
-			count.first);
+			"left by killed processes: %zu temporary files or folders, the first is %s",
+			count.len, count.first);
 	free(count.first);
 }
 

@@ -120,6 +120,11 @@ enum kt_code kt_commit_build(struct kt_store *store, const struct kt_commit_plan
 	return code;
 }
 
+void kt_commit_journal(struct kt_store *store, const char *path)
+{
+	store->ops->journal(store, path);
+}
+
 enum kt_code kt_commit_barrier(struct kt_store *store, struct kt_error *err)
 {
 	return store->ops->barrier(store, err);

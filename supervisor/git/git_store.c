@@ -17,6 +17,7 @@
 
 #include "ipc/buffer.h"
 #include "supervisor/git/batch.h"
+#include "supervisor/git/journal.h"
 #include "supervisor/git/keep.h"
 #include "supervisor/git/libgit2_start.h"
 #include "supervisor/git/pack.h"
@@ -29,6 +30,7 @@
 struct git_store {
 	struct kt_store base;
 	char *common_dir, *objects;
+	char *journal;          /* NULL: none is kept */
 	git_odb *odb;           /* NULL until needed */
 	git_repository *graph;  /* wraps odb, for ancestry */
 	struct kt_batch batch;  /* since the last barrier */
@@ -219,6 +221,14 @@ static enum kt_code sync_others(struct git_store *self, struct kt_error *err)
 	return failure == 0 ? KT_E_OK : kt_git_failure(err, failure, self->objects);
 }
 
+static void journal(struct kt_store *store, const char *path)
+{
+	struct git_store *self = self_of(store);
+
+	free(self->journal);
+	self->journal = kt_strdup(path);
+}
+
 static enum kt_code barrier(struct kt_store *store, struct kt_error *err)
 {
 	struct git_store *self = self_of(store);
@@ -228,6 +238,8 @@ static enum kt_code barrier(struct kt_store *store, struct kt_error *err)
 		code = sync_others(self, err);
 	if (code != KT_E_OK || self->batch.len == 0)
 		return code;
+	if (self->journal != NULL)
+		kt_journal_append(self->journal, &self->batch);
 	if (self->deflater == NULL)
 		self->deflater = kt_deflater_new();
 	/* What was kept and never came to a ref is given up. */
@@ -264,6 +276,7 @@ static void close_store(struct kt_store *store)
 	kt_deflater_free(self->deflater);
 	git_repository_free(self->graph);
 	git_odb_free(self->odb);
+	free(self->journal);
 	free(self->objects);
 	free(self->common_dir);
 	free(self);
@@ -277,6 +290,7 @@ static const struct kt_store_ops ops = {
 	.object_add = object_add,
 	.is_ancestor = is_ancestor,
 	.lean = lean,
+	.journal = journal,
 	.barrier = barrier,
 	.forget = forget,
 	.close = close_store,

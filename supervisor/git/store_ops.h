@@ -50,6 +50,8 @@ struct kt_store_ops {
 	/* Objects made by others that a commit leans on must become durable with it: at the next
 	 * barrier. */
 	void (*lean)(struct kt_store *store);
+	/* From the next barrier on, trees and commits go to that file first (journal.h). */
+	void (*journal)(struct kt_store *store, const char *path);
 	enum kt_code (*barrier)(struct kt_store *store, struct kt_error *err);
 	void (*forget)(struct kt_store *store);
 	void (*close)(struct kt_store *store);

@@ -44,6 +44,7 @@ enum kt_code kt_writer_new(
 	const struct kt_writer_options *options, struct kt_writer **out, struct kt_error *err)
 {
 	struct kt_writer *writer = NULL;
+	char *journal = NULL;
 	enum kt_code code = KT_E_OK;
 
 	code = kt_mission_check_open(options->mission, err);
@@ -61,6 +62,9 @@ enum kt_code kt_writer_new(
 		kt_writer_free(writer);
 		return code;
 	}
+	journal = kt_format("%s/journal", options->mission->run_dir);
+	kt_commit_journal(writer->store, journal);
+	free(journal);
 	*out = writer;
 	return KT_E_OK;
 }

@@ -193,6 +193,12 @@ static void forget(struct kt_store *store)
 	sim.store->ops->forget(sim.store);
 }
 
+static void journal(struct kt_store *store, const char *path)
+{
+	(void)store;
+	(void)path;
+}
+
 static void close_store(struct kt_store *store)
 {
 	free(store);
@@ -205,7 +211,7 @@ enum kt_code __wrap_kt_store_open(
 	const struct kt_repository *repo, struct kt_store **out, struct kt_error *err)
 {
 	static const struct kt_store_ops ops = {ref_read, ref_each, ref_move, object_read,
-		object_add, is_ancestor, lean, barrier, forget, close_store};
+		object_add, is_ancestor, lean, journal, barrier, forget, close_store};
 
 	(void)repo;
 	(void)err;

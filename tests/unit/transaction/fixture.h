@@ -83,6 +83,8 @@ static void open_writer(struct fixture *f, bool hold_lock)
 	struct kt_writer_options options = {.repo = f->repo,
 		.mission = f->mission,
 		.holder_command = "test",
+		/* Not this program, which would run its tests again, below itself. */
+		.program = KITTY_BINARY_DIR "/kitty",
 		.hold_lock = hold_lock,
 		.lock_timeout_ms = 300,
 		.hook_timeout_ms = f->hook_timeout_ms ? f->hook_timeout_ms : 1500,
