@@ -36,6 +36,16 @@ frozen
 expect_exit 5 merge
 grep -q '^conflict: shared.txt$' "$ERR" || fail "the file is not named"
 
+say "the API tells the same conflict"
+expect_exit 1 spec-kitty orchestrator-api merge-mission --mission "$MISSION"
+one_object "$OUT"
+expect_json "$OUT" success false
+expect_json "$OUT" error_code PREFLIGHT_FAILED
+expect_json "$OUT" data.conflict.files '["shared.txt"]'
+expect_json "$OUT" data.conflict.wp_id WP02
+json "$OUT" data.errors.0 | grep -q 'conflict in shared.txt' || fail "the error names no file"
+frozen
+
 say "the first one alone integrates; the second one's refusal leaves the branch as it is"
 expect_exit 0 kitty agent tasks move-task WP01 --to "done" --mission "$MISSION"
 before=$(tip)

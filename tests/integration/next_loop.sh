@@ -167,6 +167,11 @@ expect_json "$OUT" dependencies '["WP01"]'
 (cd "$LANE" && kitty agent context resolve --action review --wp-id WP01 --json) >"$OUT" 2>"$ERR" || fail "context in a lane"
 expect_json "$OUT" mission_slug "$MISSION"
 expect_json "$OUT" detection_method worktree
+(cd "$LANE" && kitty agent context resolve --action review --wp-id WP01) >"$OUT" 2>"$ERR" || fail "context for people"
+expect_eq "$(head -n 3 "$OUT")" "mission   $MISSION -> main
+wp        WP01  in_review
+workspace $LANE"
+grep -q '^next      .*kitty ' "$OUT" || fail "no next command"
 expect_exit 2 kitty agent context resolve --action dance --mission "$MISSION" --json
 one_object "$OUT"
 expect_json "$OUT" success false
@@ -202,4 +207,11 @@ grep -q 'lane_integrated (approved -> done)' "$OUT" || fail "no lane_integrated"
 expect_exit 0 kitty next --mission "$MISSION" --json
 expect_json "$OUT" kind terminal
 expect "done: every work package is done" kitty next --mission "$MISSION"
+
+say "what is over is not begun again"
+expect_exit 4 kitty agent action implement WP01 --agent claude --mission "$MISSION" --json
+expect_json "$OUT" error.code TRANSITION_REJECTED
+expect_json "$OUT" error.detail "WP01 is done and cannot be claimed"
+expect_exit 4 kitty agent action review WP02 --agent claude --mission "$MISSION" --json
+expect_json "$OUT" error.detail "WP02 is canceled and cannot be reviewed"
 exit 0
