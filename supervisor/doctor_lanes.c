@@ -113,7 +113,7 @@ void kt_doctor_lanes(struct kt_doctor *doctor)
 	struct kt_lane_rows rows = {NULL, 0};
 	struct kt_error ignored = KT_ERROR_INIT;
 
-	if (doctor->mission->is_closed ||
+	if (doctor->mission->is_closed || doctor->mission->is_discarded ||
 		doctor->view_error.code == KT_E_COORDINATION_BRANCH_DELETED ||
 		kt_lane_rows_load(doctor->repo, doctor->mission, doctor->view, &rows, &ignored) !=
 			KT_E_OK)

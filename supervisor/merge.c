@@ -434,6 +434,9 @@ enum kt_code kt_merge(
 	*report = run.report;
 	if (options->mission->is_closed)
 		return kt_merge_closed(&run, err);
+	code = kt_mission_check_open(options->mission, err);
+	if (code != KT_E_OK)
+		return code;
 	run.target_ref = kt_format("refs/heads/%s", options->mission->target_branch);
 	kt_merge_state_load(&run);
 	code = kt_git_place_init(&run.place, options->mission, false, err);

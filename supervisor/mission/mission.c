@@ -58,7 +58,7 @@ const char *kt_mission_files_root(const struct kt_mission *mission)
 
 enum kt_code kt_mission_check_open(const struct kt_mission *mission, struct kt_error *err)
 {
-	if (!mission->is_closed)
+	if (!mission->is_closed && !mission->is_discarded)
 		return KT_E_OK;
 	(void)kt_error_set(err, KT_E_MISSION_NOT_FOUND, "%s is %s", mission->slug,
 		mission->is_discarded ? "discarded" : "closed");

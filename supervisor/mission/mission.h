@@ -52,7 +52,8 @@ struct kt_mission {
 	char *lock_path;	/* <common>/spec-kitty-locks/<slug>.status.lock */
 	char *coordination_ref; /* refs/heads/<coordination_branch>, or, when is_closed, refs/kitty/closed/<slug>; NULL without one */
 	bool is_closed;		/* only refs/kitty/closed/<slug> is left: readers use coordination_ref as always, writers refuse */
-	bool is_discarded;	/* is_closed, not by a merge: the trash holds what kitty mission restore brings back */
+	bool is_discarded;      /* not by a merge: the trash holds what kitty mission restore brings
+				   back; is_closed too, when there was a coordination branch */
 };
 
 void kt_mission_free(struct kt_mission *mission);

@@ -130,10 +130,12 @@ static enum kt_code ambiguous(
 	return code;
 }
 
-/* What `mission close --discard` keeps, and a merge never makes. */
+/* What `mission close --discard` keeps, and a merge never makes. Without a coordination branch the
+ * date alone tells. */
 static bool has_trash(const struct kt_catalog *catalog, const struct kt_mission *mission)
 {
-	char *ref = kt_format("refs/kitty/trash/%s/coordination", mission->slug);
+	char *ref = kt_format("refs/kitty/trash/%s/%s", mission->slug,
+		mission->coordination_ref != NULL ? "coordination" : "manifest");
 	bool has = kt_ref_name_exists(catalog->repo->common_dir, ref);
 
 	free(ref);
@@ -157,8 +159,9 @@ static enum kt_code answer(struct query *query, struct kt_catalog_entry *entry,
 	if (mission->is_closed) {
 		free(mission->coordination_ref);
 		mission->coordination_ref = kt_format("refs/kitty/closed/%s", mission->slug);
-		mission->is_discarded = has_trash(&query->catalog, mission);
 	}
+	if (mission->is_closed || mission->coordination_ref == NULL)
+		mission->is_discarded = has_trash(&query->catalog, mission);
 	entry->mission = NULL;
 	*out = mission;
 	return KT_E_OK;

@@ -3,6 +3,7 @@
 # Usage: discarded.sh <source root>
 . "${KITTY_SOURCE:?}/tests/support/lib.sh"
 . "$KITTY_SOURCE/tests/support/merge.sh"
+. "$KITTY_SOURCE/tests/support/topology.sh"
 sandbox
 make_mission alpha 'WP01:src/a/**' 'WP02:src/b/**'
 work WP01 a src/a/a.c "int a;"
@@ -84,3 +85,26 @@ git for-each-ref --format='delete %(refname)' "refs/kitty/trash/$MISSION/" | git
 expect_exit 3 kitty merge --mission "$MISSION" --json
 one_object "$OUT"
 expect_json "$OUT" error.code MISSION_NOT_FOUND
+
+say "a folder made by hand has no branch of its own, and is discarded all the same"
+close_box
+sandbox
+git switch -q -c feature
+hand_drafts 099-name "" 'WP01:src/a/**' 'WP02:src/b/**'
+expect_exit 0 kitty agent mission finalize-tasks --mission "$MISSION"
+expect_exit 0 kitty implement WP01 --agent claude --mission "$MISSION"
+echo half >"$(lane a)/half"
+expect_exit 0 kitty mission close --discard --mission "$MISSION"
+freeze >"$BOX/before"
+refused "implement" 3 kitty implement WP02 --agent claude
+refused "move-task" 3 kitty agent tasks move-task WP01 --to blocked
+refused "merge" 3 kitty merge
+refused "repair" 3 kitty agent worktree repair
+refused "next" 3 kitty next --agent a
+refused "api list-ready" 1 kitty orchestrator-api list-ready
+expect_exit 0 kitty doctor --mission "$MISSION"
+expect_exit 0 kitty mission list
+grep -qF "(discarded)" "$OUT" || fail "the list does not say it"
+expect_exit 0 kitty mission restore --mission "$MISSION"
+[ "$(cat "$(lane a)/half")" = half ] || fail "the unfinished file is not back"
+expect_exit 0 kitty implement WP01 --agent claude --mission "$MISSION"
