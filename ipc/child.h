@@ -89,6 +89,8 @@ void kt_child_describe(const struct kt_child_status *status, char *text, size_t 
 uint64_t kt_process_start_time(pid_t pid);
 pid_t kt_process_parent(pid_t pid); /* 0 when unknown */
 bool kt_process_is_alive(pid_t pid, uint64_t start_time);
+/* Waits for the end of any process, no child of ours; true when it has ended, or never was. */
+bool kt_process_await(pid_t pid, uint64_t start_time, int timeout_ms);
 const char *kt_boot_id(void); /* text of /proc/sys/kernel/random/boot_id, cached */
 
 #endif

@@ -3,12 +3,15 @@
  * two lines here, and then it counts as gone.
  */
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "ipc/child.h"
+#include "ipc/fd.h"
 
 enum kt_stat_field { KT_STAT_PARENT = 4, KT_STAT_START_TIME = 22 };
 
@@ -67,6 +70,18 @@ bool kt_process_is_alive(pid_t pid, uint64_t start_time)
 	if (state == NULL || *state == 'Z' || *state == 'X')
 		return false;
 	return start_time == 0 || kt_process_start_time(pid) == start_time;
+}
+
+bool kt_process_await(pid_t pid, uint64_t start_time, int timeout_ms)
+{
+	int pidfd = pid > 0 ? (int)syscall(SYS_pidfd_open, pid, 0) : -1;
+	/* Asked after the opening: one that lives now is the one that the descriptor is of. */
+	bool is_gone = !kt_process_is_alive(pid, start_time);
+
+	if (!is_gone && pidfd >= 0)
+		is_gone = kt_fd_wait(pidfd, POLLIN, timeout_ms);
+	kt_fd_close(&pidfd);
+	return is_gone;
 }
 
 const char *kt_boot_id(void)

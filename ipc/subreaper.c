@@ -19,6 +19,7 @@
 
 #include "ipc/buffer.h"
 #include "ipc/child.h"
+#include "ipc/clock.h"
 
 #define ENVIRONMENT_MAX (2U << 20) /* bytes read of one environment; Linux limits it likewise */
 #define GENERATIONS_MAX 4096       /* against a loop while parents change under us */
@@ -166,6 +167,21 @@ size_t kt_descendants_signal_of(pid_t root, int signal_number)
 size_t kt_descendants_signal(int signal_number)
 {
 	return kt_descendants_signal_of(getpid(), signal_number);
+}
+
+void kt_descendants_await(int timeout_ms)
+{
+	int64_t until = kt_clock_monotonic_ms() + timeout_ms;
+	struct pids found = {NULL, 0, 0};
+
+	children(getpid(), &found);
+	for (size_t i = 0; i < found.len; i++) {
+		int64_t left = until - kt_clock_monotonic_ms();
+
+		children(found.all[i], &found);
+		(void)kt_process_await(found.all[i], 0, left > 0 ? (int)left : 0);
+	}
+	free(found.all);
 }
 
 void kt_orphans_note(struct kt_orphans *orphans)

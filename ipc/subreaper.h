@@ -60,6 +60,9 @@ bool kt_child_is_started(pid_t pid); /* by kt_child_start, and not yet reaped */
 size_t kt_descendants_signal(int signal_number);
 size_t kt_descendants_signal_of(pid_t root, int signal_number); /* root itself is spared */
 
+/* Until every descendant that lives now has ended, or the time is over. */
+void kt_descendants_await(int timeout_ms);
+
 /* True when ancestor is pid's parent, its parent's parent, ...; also when they are the same. */
 bool kt_process_descends_from(pid_t pid, pid_t ancestor);
 

@@ -17,13 +17,13 @@
 
 #include "ipc/clock.h"
 #include "ipc/file.h"
+#include "ipc/patience.h"
 #include "supervisor/lane_ops.h"
 #include "supervisor/lane_ops_changes.h"
 #include "supervisor/lane_ops_private.h"
 
 #define INDEX_MAX (512 << 20)
-#define LOCK_TRIES 40
-#define LOCK_PAUSE_MS 50
+#define PATIENCE_MS 2000 /* with a git that holds the index */
 #define OUTPUT_TAIL 400
 
 struct finish {
@@ -43,14 +43,13 @@ struct finish {
 
 static enum kt_code save_index(struct finish *finish, struct kt_error *err)
 {
+	struct kt_patience patience = kt_patience_of(PATIENCE_MS);
 	struct stat facts = {0};
 
-	for (int i = 0; access(finish->lock_path, F_OK) == 0; i++) {
-		if (i == LOCK_TRIES)
+	while (access(finish->lock_path, F_OK) == 0)
+		if (!kt_patience_pause(&patience))
 			return kt_error_set(err, KT_E_LANE_COMMIT_FAILED,
 				"another git process holds %s", finish->lock_path);
-		(void)usleep(LOCK_PAUSE_MS * 1000);
-	}
 	if (stat(finish->index_path, &facts) != 0)
 		return kt_error_sys(err, KT_E_LANE_COMMIT_FAILED, errno, "%s", finish->index_path);
 	finish->index_mode = facts.st_mode & 07777;
@@ -59,16 +58,13 @@ static enum kt_code save_index(struct finish *finish, struct kt_error *err)
 
 static int open_lock(const struct finish *finish)
 {
+	struct kt_patience patience = kt_patience_of(PATIENCE_MS);
 	int fd = -1;
 
-	for (int i = 0; i < LOCK_TRIES && fd < 0; i++) {
+	do
 		fd = open(finish->lock_path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC,
 			finish->index_mode);
-		if (fd < 0 && errno != EEXIST)
-			return -1;
-		if (fd < 0)
-			(void)usleep(LOCK_PAUSE_MS * 1000);
-	}
+	while (fd < 0 && errno == EEXIST && kt_patience_pause(&patience));
 	return fd;
 }
 

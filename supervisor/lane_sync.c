@@ -11,7 +11,7 @@
 #include <kitty/limits.h>
 
 #include "ipc/buffer.h"
-#include "ipc/clock.h"
+#include "ipc/patience.h"
 #include "supervisor/git/merge.h"
 #include "supervisor/git/worktree.h"
 #include "supervisor/integrate.h"
@@ -20,8 +20,6 @@
 #include "supervisor/merge_request.h"
 #include "supervisor/transaction/lock.h"
 #include "supervisor/transaction/reader.h"
-
-enum { LOCK_PAUSE_US = 20000 };
 
 static const char PLANNING_LANE[] = "lane-planning";
 
@@ -307,15 +305,13 @@ static enum kt_code lane_lock(const struct kt_mission *mission, const struct kt_
 	int *fd, struct kt_error *err)
 {
 	char *path = kt_format("%s/%s.flock", mission->run_dir, wish->lane_id);
-	int64_t until = kt_clock_monotonic_ms() + KT_LOCK_TIMEOUT_MS;
+	struct kt_patience patience = kt_patience_of(KT_LOCK_TIMEOUT_MS);
 	enum kt_code code = KT_E_OK;
 
 	*fd = -1;
-	do {
+	do
 		code = kt_lock_try(path, fd, err);
-		if (code == KT_E_OK && *fd < 0)
-			(void)usleep(LOCK_PAUSE_US);
-	} while (code == KT_E_OK && *fd < 0 && kt_clock_monotonic_ms() < until);
+	while (code == KT_E_OK && *fd < 0 && kt_patience_pause(&patience));
 	if (code == KT_E_OK && *fd < 0)
 		code = kt_error_set(
 			err, KT_E_TIMEOUT, "another process prepares %s", wish->lane_id);

@@ -12,6 +12,7 @@
 #include <event2/event.h>
 
 #include "ipc/buffer.h"
+#include "ipc/clock.h"
 #include "ipc/fd.h"
 #include "ipc/log.h"
 #include "ipc/message.h"
@@ -19,7 +20,7 @@
 #include "ipc/subreaper.h"
 #include "supervisor/supervisor_private.h"
 
-enum { OUTPUT_LINE_MAX = 400 };
+enum { OUTPUT_LINE_MAX = 400, SWEEP_ROUNDS = 20, SWEEP_WAIT_MS = 20 };
 
 /* ---- spawning ---- */
 
@@ -289,6 +290,30 @@ size_t kt_lane_sweep(const char *marker, const char *lane_id)
 			killed++;
 		}
 	return killed;
+}
+
+/* Marked, and below nobody that is ours: its end is no news to us. */
+static void on_marked_killed(pid_t pid, void *arg)
+{
+	int64_t left = *(const int64_t *)arg - kt_clock_monotonic_ms();
+
+	(void)kt_process_await(pid, 0, left > 0 ? (int)left : 0);
+}
+
+void kt_lane_sweep_all(const char *marker)
+{
+	for (int i = 0; i < SWEEP_ROUNDS; i++) {
+		int64_t until = kt_clock_monotonic_ms() + SWEEP_WAIT_MS;
+		size_t left = kt_lane_sweep(marker, NULL);
+
+		left += kt_descendants_signal(SIGKILL);
+		(void)kt_orphans_reap(NULL, 0);
+		if (left == 0)
+			return;
+		kt_descendants_await(SWEEP_WAIT_MS);
+		if (marker != NULL)
+			(void)kt_processes_with_marker(marker, on_marked_killed, &until);
+	}
 }
 
 /* What came to us while every worker was alive is no worker's: a worker keeps its own orphans. */

@@ -22,14 +22,7 @@
 #include "supervisor/supervisor_private.h"
 #include "supervisor/transaction/holder.h"
 
-enum {
-	LOG_MAX = 10 << 20,
-	LOG_KEEP = 3,
-	TICK_MS = 1000,
-	CLOSE_MS = 2000,
-	SWEEP_ROUNDS = 20,
-	SWEEP_PAUSE_US = 20000
-};
+enum { LOG_MAX = 10 << 20, LOG_KEEP = 3, TICK_MS = 1000, CLOSE_MS = 2000 };
 
 void kt_supervisor_say(
 	struct kt_supervisor *supervisor, const struct kt_lane_run *lane, const char *format, ...)
@@ -375,20 +368,6 @@ static bool is_terminal(int fd)
 	return isatty(fd) && terminal != NULL && strcmp(terminal, "dumb") != 0;
 }
 
-/* Nothing of ours outlives us: whatever still descends from this process is killed. */
-static void sweep_all(struct kt_supervisor *supervisor)
-{
-	for (int i = 0; i < SWEEP_ROUNDS; i++) {
-		size_t left = kt_lane_sweep(supervisor->marker, NULL);
-
-		left += kt_descendants_signal(SIGKILL);
-		(void)kt_orphans_reap(NULL, 0);
-		if (left == 0)
-			return;
-		(void)usleep(SWEEP_PAUSE_US);
-	}
-}
-
 static void events_close(struct kt_supervisor *supervisor)
 {
 	struct event *all[] = {supervisor->signals[0], supervisor->signals[1],
@@ -407,7 +386,7 @@ static void close_all(struct kt_supervisor *supervisor)
 	kt_helpers_release(&supervisor->helpers);
 	kt_sup_consolidate_end(supervisor);
 	if (supervisor->socket_path != NULL)
-		sweep_all(supervisor);
+		kt_lane_sweep_all(supervisor->marker);
 	kt_dispatch_stopped(supervisor, true);
 	kt_peers_finish(supervisor);
 	if (supervisor->socket_path != NULL)

@@ -242,6 +242,9 @@ bool kt_lane_run_is_haunted(struct kt_lane_run *run);
 KT_MUST_CHECK enum kt_code kt_lane_worker_start(struct kt_lane_run *run, struct kt_error *err);
 /* Kills what carries the marker and belongs to the lane. */
 size_t kt_lane_sweep(const char *marker, const char *lane_id);
+/* Nothing of ours outlives us: kills whatever still descends from this process or carries the
+ * marker, until none is left. */
+void kt_lane_sweep_all(const char *marker);
 /* Once a second: which orphans are ours and of no worker that died. */
 void kt_lane_orphans_note(struct kt_supervisor *supervisor);
 void kt_lane_run_arm(struct kt_lane_run *run, int64_t delay_ms);

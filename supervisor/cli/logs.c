@@ -5,9 +5,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/inotify.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -17,7 +19,10 @@
 #include "supervisor/cli/context.h"
 #include "supervisor/cli/output.h"
 
-enum { LINES_STANDARD = 100, LOOK_US = 150000, PIECE = 64 << 10, LINE_MAX_BYTES = 256 << 10 };
+/* How often to look without being told: what another machine writes to a shared disk makes no event
+ * here, and neither does anything where there is no descriptor left for them. */
+enum { LOOK_MS = 1000, LOOK_BLINDLY_MS = 150 };
+enum { LINES_STANDARD = 100, PIECE = 64 << 10, LINE_MAX_BYTES = 256 << 10 };
 
 static const struct kt_option options[] = {
 	{"follow", 'f', NULL, false, "go on as more comes; ends with Ctrl-C"},
@@ -140,6 +145,46 @@ static bool log_switch(struct tail *tail)
 	return tail->fd >= 0;
 }
 
+/* Events for the lane's folder, and for those above it, which may have to be made first: told of
+ * the upper ones first, none is made unnoticed. */
+static void watch_arm(int events, const struct kt_context *context, const char *lane)
+{
+	const char *run_dir = context->mission->run_dir;
+	char *all = kt_format("%s/logs", run_dir);
+	char *folder = kt_format("%s/%s", all, lane);
+
+	(void)inotify_add_watch(events, run_dir, IN_CREATE | IN_ONLYDIR);
+	(void)inotify_add_watch(events, all, IN_CREATE | IN_ONLYDIR);
+	(void)inotify_add_watch(events, folder, IN_CREATE | IN_MOVED_TO | IN_MODIFY | IN_ONLYDIR);
+	free(folder);
+	free(all);
+}
+
+/* Until something happened there. False: nobody reads any more. */
+static bool watch_wait(int events)
+{
+	struct pollfd wait[] = {{events, POLLIN, 0}, {STDOUT_FILENO, 0, 0}};
+	char told[4096];
+
+	(void)poll(wait, 2, events >= 0 ? LOOK_MS : LOOK_BLINDLY_MS);
+	while (events >= 0 && read(events, told, sizeof told) > 0)
+		continue;
+	return wait[1].revents == 0 && !ferror(stdout);
+}
+
+static void follow(struct tail *tail, const struct kt_context *context)
+{
+	int events = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+
+	do {
+		if (events >= 0)
+			watch_arm(events, context, tail->lane);
+		(void)log_switch(tail);
+		rest_read(tail);
+	} while (watch_wait(events));
+	kt_fd_close(&events);
+}
+
 static enum kt_code lane_find(const struct kt_invocation *invocation, struct kt_context *context,
 	char **lane, struct kt_error *err)
 {
@@ -176,11 +221,8 @@ static enum kt_code show(const struct kt_invocation *invocation, const struct kt
 	} else if (!follows) {
 		code = kt_error_set(err, KT_E_LANE_NOT_FOUND, "no agent has run in %s yet", lane);
 	}
-	while (follows && code == KT_E_OK && !ferror(stdout)) {
-		(void)usleep(LOOK_US);
-		(void)log_switch(&tail);
-		rest_read(&tail);
-	}
+	if (follows && code == KT_E_OK)
+		follow(&tail, context);
 	line_end(&tail);
 	kt_fd_close(&tail.fd);
 	kt_buffer_release(&tail.line);

@@ -2,19 +2,17 @@
  * kitty stop: ends the supervisor, or single lanes of it. Process: a command.
  */
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "ipc/buffer.h"
 #include "ipc/child.h"
 #include "ipc/client.h"
-#include "ipc/clock.h"
 #include "ipc/message.h"
 #include "supervisor/cli/command.h"
 #include "supervisor/cli/context.h"
 #include "supervisor/cli/output.h"
 #include "supervisor/cli/submit.h"
 
-enum { GONE_MS = 10000, LOOK_US = 10000 };
+enum { GONE_MS = 10000 };
 
 static const struct kt_option options[] = {KT_OPTION_MISSION, KT_OPTION_END};
 
@@ -30,19 +28,6 @@ static struct kt_json *question(const struct kt_invocation *invocation)
 	else
 		kt_json_free(lanes);
 	return body;
-}
-
-/* The answer comes a moment before the process is gone. */
-static bool wait_gone(pid_t pid, uint64_t start_time)
-{
-	int64_t deadline = kt_clock_monotonic_ms() + GONE_MS;
-
-	while (kt_process_is_alive(pid, start_time)) {
-		if (kt_clock_monotonic_ms() >= deadline)
-			return false;
-		(void)usleep(LOOK_US);
-	}
-	return true;
 }
 
 static enum kt_code stop(const struct kt_invocation *invocation, struct kt_context *context,
@@ -65,7 +50,8 @@ static enum kt_code stop(const struct kt_invocation *invocation, struct kt_conte
 	if (invocation->arguments_len == 0 && pid > 0 &&
 		(code == KT_E_OK || code == KT_E_OUTCOME_UNKNOWN)) {
 		code = KT_E_OK;
-		if (!wait_gone((pid_t)pid, (uint64_t)start_time))
+		/* The answer comes a moment before the process is gone. */
+		if (!kt_process_await((pid_t)pid, (uint64_t)start_time, GONE_MS))
 			code = kt_error_set(
 				err, KT_E_TIMEOUT, "pid %lld is still there", (long long)pid);
 	}

@@ -9,21 +9,20 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "ipc/buffer.h"
 #include "ipc/clock.h"
 #include "ipc/file.h"
+#include "ipc/patience.h"
 #include "supervisor/fanout/outbox_private.h"
 
 enum {
 	STATE_MAX = 1 << 20,
 	WHY_MAX = 320,
 	LOCK_MS = 5000, /* patience with another process that delivers */
-	LOCK_PAUSE_MS = 20,
-	PAUSE_MS = 200 /* before the first repetition; twice as long before each further one */
+	PAUSE_MS = 200  /* before the first repetition; twice as long before each further one */
 };
 
 /* ---- time as text, for people ---- */
@@ -340,18 +339,12 @@ enum kt_code kt_outbox_status(
  * delivers. */
 static enum kt_code lock_take(const struct kt_outbox *outbox, int *fd, struct kt_error *err)
 {
-	int64_t until =
-		kt_clock_monotonic_ms() + (outbox->budget_ms > 0 ? outbox->budget_ms : LOCK_MS);
-
 	*fd = open(outbox->lock_path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	if (*fd < 0)
 		return kt_error_sys(
 			err, kt_error_from_errno(errno), errno, "%s", outbox->lock_path);
-	do {
-		if (flock(*fd, LOCK_EX | LOCK_NB) == 0)
-			return KT_E_OK;
-		(void)poll(NULL, 0, LOCK_PAUSE_MS);
-	} while (kt_clock_monotonic_ms() < until);
+	if (kt_flock_within(*fd, outbox->budget_ms > 0 ? outbox->budget_ms : LOCK_MS))
+		return KT_E_OK;
 	(void)close(*fd);
 	*fd = -1;
 	return KT_E_OK;

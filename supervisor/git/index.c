@@ -19,6 +19,7 @@
 #include "ipc/buffer.h"
 #include "ipc/clock.h"
 #include "ipc/file.h"
+#include "ipc/patience.h"
 #include "supervisor/git/environment.h"
 #include "supervisor/git/files.h"
 #include "supervisor/git/hooks.h"
@@ -182,16 +183,12 @@ static enum kt_code update(const struct target *target,
 	enum kt_index_outcome (*once)(const struct target *, struct kt_error *),
 	struct kt_error *err)
 {
-	int64_t deadline = kt_clock_monotonic_ms() + PATIENCE_MS;
-	struct timespec pause = {0, 5000000};
-	enum kt_index_outcome outcome = once(target, err);
+	struct kt_patience patience = kt_patience_of(PATIENCE_MS);
+	enum kt_index_outcome outcome = KT_INDEX_LOCKED;
 
-	while (outcome == KT_INDEX_LOCKED && kt_clock_monotonic_ms() < deadline) {
-		(void)nanosleep(&pause, NULL);
-		if (pause.tv_nsec < 50000000)
-			pause.tv_nsec *= 2;
+	do
 		outcome = once(target, err);
-	}
+	while (outcome == KT_INDEX_LOCKED && kt_patience_pause(&patience));
 	if (outcome == KT_INDEX_DONE)
 		return KT_E_OK;
 	if (outcome == KT_INDEX_LOCKED)

@@ -10,10 +10,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "ipc/buffer.h"
+#include "ipc/patience.h"
 #include "supervisor/git/commit.h"
 #include "supervisor/git/files.h"
 #include "supervisor/git/refs.h"
@@ -36,23 +36,18 @@ char *kt_ref_lock_path(const struct kt_repository *repo, const char *ref)
 	return kt_format("%s/%s.lock", repo->common_dir, ref);
 }
 
-/* Another process's lock is waited for with jitter: writers that collided once must not collide
- * again. */
+/* errno is EEXIST when somebody else held it all along. */
 static int take_lock(const char *lock)
 {
-	struct timespec now, pause;
-	int64_t waited = 0;
-	int fd;
+	struct kt_patience patience = kt_patience_of(PATIENCE_MS);
+	int fd = -1, failure = 0;
 
-	for (;;) {
+	do {
 		fd = open(lock, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-		if (fd >= 0 || errno != EEXIST || waited >= PATIENCE_MS)
-			return fd;
-		(void)clock_gettime(CLOCK_MONOTONIC, &now);
-		pause = (struct timespec){0, 2000000 + (now.tv_nsec ^ getpid() * 7919L) % 18000000};
-		(void)nanosleep(&pause, NULL);
-		waited += pause.tv_nsec / 1000000;
-	}
+		failure = errno;
+	} while (fd < 0 && failure == EEXIST && kt_patience_pause(&patience));
+	errno = failure;
+	return fd;
 }
 
 static void on_any_below(const char *ref, const struct kt_oid *oid, void *arg)

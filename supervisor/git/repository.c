@@ -8,12 +8,11 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "ipc/buffer.h"
+#include "ipc/patience.h"
 #include "supervisor/git/files.h"
 #include "supervisor/git/gitconfig.h"
 
@@ -265,35 +264,6 @@ char *kt_repository_config_get(const struct kt_repository *repo, const char *key
 	return wanted.value;
 }
 
-static int64_t now_ms(void)
-{
-	struct timespec now;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
-static void pause_ms(int64_t ms)
-{
-	struct timespec pause = {ms / 1000, ms % 1000 * 1000000};
-
-	(void)nanosleep(&pause, NULL);
-}
-
-/* Tries until the deadline; the file is never unlinked, so a lock on it is a lock on the name. */
-static bool lock_until(int fd, int64_t deadline_ms)
-{
-	int64_t pause = 1;
-
-	while (flock(fd, LOCK_EX | LOCK_NB) < 0) {
-		if (now_ms() + pause > deadline_ms)
-			return false;
-		pause_ms(pause);
-		pause = pause < 50 ? pause * 2 : 50;
-	}
-	return true;
-}
-
 static void write_holder(const char *path)
 {
 	char *text = kt_format("%ld\n", (long)getpid());
@@ -321,7 +291,8 @@ enum kt_code kt_repository_lock(
 		failure = failure != 0 ? failure : errno;
 		code = kt_error_sys(err, failure == EROFS ? KT_E_READ_ONLY : KT_E_IO, failure,
 			"cannot open %s", path);
-	} else if (!lock_until(lock, now_ms() + timeout_ms)) {
+	} else if (!kt_flock_within(lock, timeout_ms)) {
+		/* The file is never unlinked, so a lock on it is a lock on the name. */
 		pid = kt_git_file_line(holder);
 		code = kt_error_set(err, KT_E_TIMEOUT,
 			"pid %s is making or removing a worktree and holds %s",

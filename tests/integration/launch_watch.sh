@@ -60,4 +60,28 @@ say "without a supervisor, since an event: what is committed, then exit 7"
 expect_exit 7 kitty watch --since "$first"
 grep -q "WP02 in_progress -> for_review" "$OUT" || fail "nothing is shown"
 grep -q SUPERVISOR_ABSENT "$ERR" || fail "nothing is said"
+
+say "logs -f: a lane that has no log yet, one that grows, the next attempt's"
+logs=.git/kitty/$MISSION/logs
+shown() { for _ in $(seq 200); do grep -qx "$1" "$BOX/follow" && return; sleep 0.05; done; fail "'$1' is not shown"; }
+rm -rf "$logs"
+kitty logs -f a >"$BOX/follow" 2>&1 &
+follow=$!
+mkdir -p "$logs/lane-a"
+echo first >"$logs/lane-a/1.log"
+ln -s 1.log "$logs/lane-a/current"
+shown first
+echo second >>"$logs/lane-a/1.log"
+shown second
+printf 'no end' >>"$logs/lane-a/1.log"
+echo third >"$logs/lane-a/2.log"
+ln -s 2.log "$logs/lane-a/.draft"
+mv -f "$logs/lane-a/.draft" "$logs/lane-a/current"
+shown third
+expect_eq "$(tr '\n' ' ' <"$BOX/follow")" "first second no end third "
+kill "$follow"
+wait "$follow" 2>/dev/null
+
+say "logs -f ends when nobody reads any more, though nothing comes"
+expect_eq "$(timeout 60 kitty logs -f a | head -n 1)" third
 exit 0
