@@ -21,6 +21,8 @@ under() {
 	before=$(tip)
 	emit=(kitty agent status emit WP01 --to "$to" --reason limits --actor claude --event-id "$id")
 	(
+		# What the test's own parent left open (ctest: its log) would count.
+		exec 3>&- 4>&- 5>&- 6>&- 7>&- 8>&- 9>&-
 		ulimit "$@" || exit 99
 		# The search for leaks at a program's end wants descriptors of its own.
 		export ASAN_OPTIONS="${ASAN_OPTIONS:+$ASAN_OPTIONS:}detect_leaks=0"
