@@ -20,7 +20,7 @@
 #include "ipc/patience.h"
 
 /* A shell that runs the script, says "x", and waits for the end of its input, which is given. */
-static int shell_start(struct kt_child *child, const char *script, char *argument)
+static int shell_start(struct kt_child *child, const char *script, const char *argument)
 {
 	const char *argv[] = {"sh", "-c", script, "sh", argument, NULL};
 	struct kt_child_spec spec = KT_CHILD_SPEC_INIT;
