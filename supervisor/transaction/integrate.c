@@ -33,12 +33,14 @@ static bool approved_commit(
 	const char *text = NULL;
 	bool found = false;
 
-	if (wp->status != KT_STATUS_APPROVED || wp->last_event_id == NULL ||
-		!kt_reducer_find_event(writer->state, wp->last_event_id, &offset, &len) ||
-		offset + len > writer->log.len ||
-		kt_json_parse(writer->log.data + offset, len, KT_JSON_LAST_WINS, &row, &ignored) !=
-			KT_E_OK)
+	if (wp->status != KT_STATUS_APPROVED)
 		return false;
+	KT_BUG_UNLESS(kt_reducer_find_event(writer->state, wp->last_event_id, &offset, &len));
+	/* A row of the batch at hand is not in the log yet. */
+	if (offset + len > writer->log.len)
+		return false;
+	KT_BUG_UNLESS(kt_json_parse(writer->log.data + offset, len, KT_JSON_LAST_WINS, &row,
+			      &ignored) == KT_E_OK);
 	text = kt_json_get_string(kt_json_get(row, "policy_metadata"), "approved_commit");
 	found = text != NULL && kt_oid_parse(text, out);
 	kt_json_free(row);
@@ -54,8 +56,8 @@ static bool work_commit(
 	struct kt_wp_state wp = {0};
 	struct kt_error ignored = KT_ERROR_INIT;
 
-	if (!kt_reducer_wp(writer->state, wp_id, &wp) ||
-		kt_writer_plan(writer, &ignored) != KT_E_OK)
+	(void)kt_reducer_wp(writer->state, wp_id, &wp);
+	if (kt_writer_plan(writer, &ignored) != KT_E_OK)
 		return false;
 	lane = kt_lanes_of_wp(writer->plan->lanes, wp_id);
 	*is_planning = lane != NULL && strcmp(lane->id, "lane-planning") == 0;
@@ -119,8 +121,9 @@ static enum kt_code check_wish(
 					     : kt_error_set(err, KT_E_LANE_FOREIGN_WP,
 						       "a lane may not bring the target in");
 	code = check_lane_of_wp(writer, wp_id, lane, err);
-	if (code != KT_E_OK || !kt_reducer_wp(writer->state, wp_id, &wp))
+	if (code != KT_E_OK)
 		return code;
+	(void)kt_reducer_wp(writer->state, wp_id, &wp);
 	(void)kt_oid_parse(kt_json_get_string(wish, "commit"), &wanted);
 	if (approved_commit(writer, &wp, &approved) && !kt_oid_equal(&wanted, &approved))
 		return kt_error_set(err, KT_E_STATUS_CONFLICT, "%s was approved at %s, not at %s",

@@ -38,6 +38,7 @@ struct fixture {
 	struct kt_buffer committed; /* rows that on_committed saw */
 	struct kt_json *last;       /* last outcome */
 	size_t answers, successes;
+	const char *program; /* stands in for kitty's own helpers; NULL: the test itself */
 	int hook_timeout_ms; /* 0: soon, for hooks that hang */
 };
 
@@ -88,6 +89,7 @@ static void open_writer(struct fixture *f, bool hold_lock)
 		.hold_lock = hold_lock,
 		.lock_timeout_ms = 300,
 		.hook_timeout_ms = f->hook_timeout_ms ? f->hook_timeout_ms : 1500,
+		.program = f->program,
 		.on_notice = on_notice,
 		.on_committed = on_committed,
 		.arg = f};

@@ -1,0 +1,232 @@
+/*
+ * Missions without a coordination branch, in the process of the test: rows on the lane's branch or
+ * on the branch that is checked out, with every call failing once, and what is refused there.
+ */
+#include "unit/transaction/everywhere.h"
+#include "unit/transaction/uncoordinated.h"
+
+static int setup_legacy(void **state)
+{
+	return setup_uncoordinated(state, "");
+}
+
+static int setup_single(void **state)
+{
+	return setup_uncoordinated(state, ",\\n  \"topology\": \"single_branch\"");
+}
+
+static const char *code_of(struct fixture *f, struct kt_json *request)
+{
+	submit(f, request, NULL);
+	finish(f);
+	return last_code(f);
+}
+
+static void run_note(struct fixture *f, const char *id)
+{
+	submit(f, note("WP01", id), NULL);
+	finish(f);
+}
+
+static void each_call_of_a_row_on_a_lane_may_fail(void **state)
+{
+	static const struct operation operation = {
+		.run = run_note, .ref = "refs/heads/" BRANCH_A, .worktree = LANE_A};
+
+	fail_everywhere(*state, &operation);
+}
+
+static void each_call_of_a_row_on_the_checkout_may_fail(void **state)
+{
+	static const struct operation operation = {
+		.run = run_note, .ref = "refs/heads/work", .worktree = "."};
+
+	fail_everywhere(*state, &operation);
+}
+
+/* One destination per batch, in the order of the queue. */
+static void a_queue_for_two_lanes_reaches_both(void **state)
+{
+	struct fixture *f = *state;
+	static const char *const wps[] = {"WP01", "WP01", "WP02", "WP01", "WP02"};
+
+	submit(f, kt_request_new("bad"), NULL);
+	for (size_t i = 0; i < sizeof wps / sizeof wps[0]; i++)
+		submit(f, note(wps[i], NULL), NULL);
+	finish(f);
+	assert_int_equal(f->successes, 5);
+	assert_ask(f, "3", "git show " BRANCH_A ":" ROWS " | grep -c once");
+	assert_ask(f, "2", "git show " BRANCH_B ":" ROWS " | grep -c once");
+	assert_ask(f, "0", "git show work:" ROWS " | grep -c once || true");
+}
+
+/* What is of no lane goes to the branch that is checked out. */
+static void a_lifecycle_row_is_of_no_lane(void **state)
+{
+	struct fixture *f = *state;
+	struct kt_json *request = kt_request_new("test");
+
+	(void)kt_request_add_lifecycle(
+		request, "MissionStarted", SLUG, "Mission", kt_json_new_object());
+	submit(f, request, NULL);
+	submit(f, note("WP01", NULL), NULL);
+	assert_string_equal(code_of(f, note("WP09", NULL)), "WP_NOT_FOUND");
+	assert_int_equal(f->successes, 2);
+	assert_ask(f, "1", "git show work:" ROWS " | grep -c MissionStarted");
+	assert_ask(f, "1", "git show " BRANCH_A ":" ROWS " | grep -c once");
+}
+
+static void the_lock_alone_needs_no_lane(void **state)
+{
+	struct fixture *f = *state;
+	struct kt_error err = KT_ERROR_INIT;
+
+	assert_int_equal(kt_writer_acquire(f->writer, &err), KT_E_OK);
+	shell(f, "git checkout -q --detach");
+	assert_int_equal(
+		kt_writer_acquire(f->writer, &err), KT_E_BOOKKEEPING_LEGACY_RESOLUTION_FAILED);
+	assert_int_equal(err.code, KT_E_BOOKKEEPING_LEGACY_RESOLUTION_FAILED);
+}
+
+static void half_of_the_rows_is_no_ground_to_judge_by(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_string_equal(code_of(f, move("WP01", KT_STATUS_CLAIMED, "claude")), "OK");
+	shell(f, "git -C " LANE_A " switch -q -c elsewhere work");
+	assert_string_equal(code_of(f, move("WP01", KT_STATUS_IN_PROGRESS, "claude")),
+		"BOOKKEEPING_LEGACY_RESOLUTION_FAILED");
+	assert_ask(f, "0", "git rev-list --count work..elsewhere");
+}
+
+static void without_a_plan_there_is_no_lane(void **state)
+{
+	struct fixture *f = *state;
+
+	shell(f, "git rm -q --cached " FOLDER
+		 "/lanes.json && git commit -qm 'no plan' && git branch "
+		 "-f main work");
+	resolve_again(f);
+	assert_string_equal(code_of(f, note("WP01", NULL)), "MISSION_NOT_FINALIZED");
+}
+
+/* ---- done ---- */
+
+static struct kt_json *reviewed(const char *wp, enum kt_status to)
+{
+	struct kt_json *request = move(wp, to, "codex");
+	struct kt_json *evidence = kt_json_new_object(), *review = kt_json_new_object();
+
+	kt_json_set_string(review, "reviewer", "codex");
+	kt_json_set_string(review, "verdict", "approved");
+	kt_json_set_string(review, "reference", "r1");
+	kt_json_set(evidence, "review", review);
+	kt_json_set(kt_json_first(kt_json_get(request, "ops")), "evidence", evidence);
+	return request;
+}
+
+static void approve(struct fixture *f, const char *wp)
+{
+	assert_string_equal(code_of(f, move(wp, KT_STATUS_CLAIMED, "codex")), "OK");
+	assert_string_equal(code_of(f, move(wp, KT_STATUS_IN_PROGRESS, "codex")), "OK");
+	assert_string_equal(code_of(f, reviewed(wp, KT_STATUS_APPROVED)), "OK");
+}
+
+static void a_lane_is_done_when_the_target_contains_what_was_approved(void **state)
+{
+	struct fixture *f = *state;
+
+	shell(f, "cd " LANE_A " && echo work >work.txt && git add work.txt && git commit -qm work");
+	approve(f, "WP01");
+	assert_string_equal(code_of(f, reviewed("WP01", KT_STATUS_DONE)), "TRANSITION_REJECTED");
+	shell(f, "git update-ref refs/heads/main " BRANCH_A);
+	assert_string_equal(code_of(f, reviewed("WP01", KT_STATUS_DONE)), "OK");
+	/* The answer of git is believed, not replaced by a guess. */
+	approve(f, "WP02");
+	shell(f, "git update-ref refs/heads/main " BRANCH_B);
+	kt_seam_fail("kt_store_is_ancestor", 1, KT_E_GIT_FAILED);
+	assert_string_equal(code_of(f, reviewed("WP02", KT_STATUS_DONE)), "GIT_FAILED");
+	assert_string_equal(kt_seam_end(), "kt_store_is_ancestor");
+	shell(f, "git update-ref -d refs/heads/main");
+	assert_string_equal(
+		code_of(f, reviewed("WP02", KT_STATUS_DONE)), "DESTINATION_REF_NOT_FOUND");
+	shell(f, "git update-ref refs/heads/main " BRANCH_B);
+	assert_string_equal(code_of(f, reviewed("WP02", KT_STATUS_DONE)), "OK");
+}
+
+static void a_merge_is_not_written_into_somebodys_checkout(void **state)
+{
+	struct fixture *f = *state;
+	struct kt_json *request = reviewed("WP01", KT_STATUS_DONE), *wish = kt_json_new_object();
+	char *before = ask(f, "git for-each-ref && git status --porcelain");
+
+	kt_json_set_string(wish, "lane", "lane-a");
+	kt_json_set_string(wish, "commit", "0123456789012345678901234567890123456789");
+	kt_json_set(request, "integrate", wish);
+	assert_string_equal(code_of(f, request), "TRANSITION_REJECTED");
+	assert_ask(f, before, "git for-each-ref && git status --porcelain");
+	free(before);
+}
+
+/* ---- readers ---- */
+
+static void readers_see_the_union_of_all_lanes(void **state)
+{
+	struct fixture *f = *state;
+	struct kt_view *view = NULL;
+	struct kt_error err = KT_ERROR_INIT;
+	struct kt_wp_state wp = {0};
+
+	assert_string_equal(code_of(f, move("WP01", KT_STATUS_CLAIMED, "claude")), "OK");
+	assert_string_equal(code_of(f, move("WP02", KT_STATUS_CLAIMED, "codex")), "OK");
+	assert_int_equal(kt_view_load(f->repo, f->mission, &view, &err), KT_E_OK);
+	assert_true(kt_reducer_wp(view->state, "WP01", &wp));
+	assert_int_equal(wp.status, KT_STATUS_CLAIMED);
+	assert_true(kt_reducer_wp(view->state, "WP02", &wp));
+	assert_int_equal(wp.status, KT_STATUS_CLAIMED);
+	kt_view_free(view);
+}
+
+/* Each call that a reader makes fails once: an error, or the whole truth; never half of it. */
+static void a_reader_that_fails_gives_nothing(void **state)
+{
+	struct fixture *f = *state;
+	const char *struck = "";
+	unsigned nth = 1;
+
+	for (; struck != NULL; nth++) {
+		struct kt_view *view = NULL;
+		struct kt_error err = KT_ERROR_INIT;
+		enum kt_code code = KT_E_OK;
+
+		kt_seam_fail(NULL, nth, KT_E_IO);
+		code = kt_view_load(f->repo, f->mission, &view, &err);
+		struck = kt_seam_end();
+		assert_true((code == KT_E_OK) == (view != NULL));
+		assert_int_equal(err.code, code);
+		kt_view_free(view);
+	}
+	assert_true(nth > 5);
+}
+
+#define ON(name, topology) cmocka_unit_test_setup_teardown(name, setup_##topology, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		ON(each_call_of_a_row_on_a_lane_may_fail, legacy),
+		ON(each_call_of_a_row_on_the_checkout_may_fail, single),
+		ON(a_queue_for_two_lanes_reaches_both, legacy),
+		ON(a_lifecycle_row_is_of_no_lane, legacy),
+		ON(the_lock_alone_needs_no_lane, legacy),
+		ON(half_of_the_rows_is_no_ground_to_judge_by, legacy),
+		ON(without_a_plan_there_is_no_lane, legacy),
+		ON(a_lane_is_done_when_the_target_contains_what_was_approved, legacy),
+		ON(a_merge_is_not_written_into_somebodys_checkout, single),
+		ON(readers_see_the_union_of_all_lanes, legacy),
+		ON(a_reader_that_fails_gives_nothing, legacy),
+		ON(a_reader_that_fails_gives_nothing, single),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
