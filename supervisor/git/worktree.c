@@ -388,10 +388,12 @@ static enum kt_code refuse_loss(const char *path, struct kt_error *err)
 	return code;
 }
 
-/* Folders without a file in them, which a killed removal left after the .git file was gone. */
+/* Folders without a file in them, which a killed removal left after the .git file was gone. A link
+ * is a file: what is behind it is not ours. */
 static bool empty_folders_drop(const char *path)
 {
-	DIR *entries = opendir(path);
+	int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	DIR *entries = fd < 0 ? NULL : fdopendir(fd);
 	struct dirent *entry = NULL;
 	bool is_empty = entries != NULL;
 
@@ -406,6 +408,8 @@ static bool empty_folders_drop(const char *path)
 	}
 	if (entries != NULL)
 		(void)closedir(entries);
+	else if (fd >= 0)
+		(void)close(fd);
 	return is_empty && rmdir(path) == 0;
 }
 

@@ -248,6 +248,30 @@ static void removal_refuses_to_lose_work(void **state)
 		kt_worktree_remove(it->repo, it->box->repo, true, &it->err), KT_E_GIT_FAILED);
 }
 
+/* A killed removal leaves folders without files; what else is there is somebody's. */
+static void only_empty_folders_are_left_of_a_killed_removal(void **state)
+{
+	struct fixture *it = *state;
+
+	assert_true(create(it));
+	free(kt_sandbox_run(it->box,
+		"cd '%s' && find . -mindepth 1 -delete && mkdir -p a/b/c d && "
+		"mkdir -p ../../outside/inner && ln -s \"$PWD/../../outside\" a/link",
+		it->path));
+	assert_int_equal(kt_worktree_remove(it->repo, it->path, false, &it->err), KT_E_GIT_FAILED);
+	assert_non_null(strstr(it->err.detail, "is no worktree of this repository"));
+	assert_true(kt_sandbox_has(it->box, ".worktrees/m-lane-a/a/link"));
+	assert_true(kt_sandbox_has(it->box, "outside/inner"));
+	free(kt_sandbox_run(it->box, "cd '%s' && rm a/link && echo x >d/file", it->path));
+	assert_int_equal(kt_worktree_remove(it->repo, it->path, false, &it->err), KT_E_GIT_FAILED);
+	assert_true(kt_sandbox_has(it->box, ".worktrees/m-lane-a/d/file"));
+	free(kt_sandbox_run(it->box, "cd '%s' && rm d/file && mkdir -p a/b/c", it->path));
+	assert_int_equal(kt_worktree_remove(it->repo, it->path, false, &it->err), KT_E_OK);
+	assert_false(kt_sandbox_has(it->box, ".worktrees/m-lane-a"));
+	assert_null(kt_worktree_registration(it->repo, it->path));
+	kt_sandbox_expect(it->box, "1", "git worktree list | wc -l");
+}
+
 static void changes_are_listed_with_odd_names(void **state)
 {
 	struct fixture *it = *state;
@@ -299,6 +323,7 @@ int main(void)
 		TEST(a_branch_under_rebase_counts_as_checked_out),
 		TEST(a_worktree_on_another_branch_is_a_mismatch),
 		TEST(removal_refuses_to_lose_work),
+		TEST(only_empty_folders_are_left_of_a_killed_removal),
 		TEST(changes_are_listed_with_odd_names),
 		TEST(a_hook_environment_does_not_lead_elsewhere),
 	};
