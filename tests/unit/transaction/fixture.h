@@ -38,7 +38,7 @@ struct fixture {
 	struct kt_buffer committed; /* rows that on_committed saw */
 	struct kt_json *last;       /* last outcome */
 	size_t answers, successes;
-	const char *program; /* stands in for kitty's own helpers; NULL: the test itself */
+	const char *program; /* stands in for kitty's own helpers; NULL: kitty */
 	int hook_timeout_ms; /* 0: soon, for hooks that hang */
 };
 
@@ -85,11 +85,10 @@ static void open_writer(struct fixture *f, bool hold_lock)
 		.mission = f->mission,
 		.holder_command = "test",
 		/* Not this program, which would run its tests again, below itself. */
-		.program = KITTY_BINARY_DIR "/kitty",
+		.program = f->program != NULL ? f->program : KITTY_BINARY_DIR "/kitty",
 		.hold_lock = hold_lock,
 		.lock_timeout_ms = 300,
 		.hook_timeout_ms = f->hook_timeout_ms ? f->hook_timeout_ms : 1500,
-		.program = f->program,
 		.on_notice = on_notice,
 		.on_committed = on_committed,
 		.arg = f};
