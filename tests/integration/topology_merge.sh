@@ -137,10 +137,10 @@ main=$(git rev-parse main)
 expect_exit 6 kitty merge --mission "$MISSION" --json
 one_object "$OUT"
 expect_json "$OUT" error.code REF_LOCKED
-expect_json "$OUT" error.next_step "kitty doctor --fix"
+expect_json "$OUT" error.next_step "kitty doctor --mission $MISSION --fix"
 expect_eq "$(git rev-parse main)" "$main" main
 touch -d '-1 minute' .git/refs/heads/main.lock
-expect_exit 0 kitty doctor --fix
+expect_exit 0 kitty doctor --mission "$MISSION" --fix
 [ ! -e .git/refs/heads/main.lock ] || fail "the lock is left"
 expect_exit 0 kitty merge --mission "$MISSION"
 merged_right
