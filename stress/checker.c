@@ -1,7 +1,7 @@
 /*
  * The part of the checker that looks at the repository as it lies: P3, P9, P13, P14, what
- * kitty-check says, and the verdicts themselves. Runs in kitty-stress after the mission. Must change
- * nothing.
+ * kitty-check says, and the verdicts themselves. Runs in kitty-stress after the mission. Must
+ * change nothing.
  */
 #include "stress/checker.h"
 

@@ -38,6 +38,13 @@ void kt_run_must(const char *cwd, struct kt_buffer *output, const char *const *a
  * promise. */
 KT_NORETURN void kt_run_die(const char *format, ...) KT_PRINTF(1, 2);
 
+/*
+ * However this program ends from now on, kt_run_die and signals included, what it started ends
+ * first: TERM, half a minute for a supervisor to stop its lanes, KILL. Then the doomed folder goes.
+ */
+void kt_run_end_children_at_exit(void);
+void kt_run_doom(const char *folder); /* the one before is forgotten; NULL: none */
+
 /* Whole files. read: false when there is none (output stays empty). write replaces and must
  * succeed. */
 bool kt_run_read_file(const char *path, struct kt_buffer *output);

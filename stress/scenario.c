@@ -64,6 +64,7 @@ void kt_scenario_close(struct kt_scenario_run *run)
 		(void)fprintf(stderr, "kept: %s\n", run->workspace.folder);
 	else
 		(void)KT_TRY(NULL, NULL, "rm", "-rf", run->workspace.folder);
+	kt_run_doom(NULL);
 	kt_workspace_release(&run->workspace);
 	run->has_workspace = false;
 }
@@ -71,9 +72,13 @@ void kt_scenario_close(struct kt_scenario_run *run)
 void kt_scenario_open(struct kt_scenario_run *run, size_t lanes, size_t events)
 {
 	struct kt_workspace_size size = {lanes, events, 20, run->size.seed};
+	char *folder = NULL;
 
 	kt_scenario_close(run);
-	kt_workspace_make(&run->workspace, kt_workspace_folder(run->name), &size);
+	folder = kt_workspace_folder(run->name);
+	if (!run->size.keeps)
+		kt_run_doom(folder);
+	kt_workspace_make(&run->workspace, folder, &size);
 	run->has_workspace = true;
 	(void)setenv("SPEC_KITTY_STRESS_RECORDS", run->workspace.records, 1);
 	set_number("SPEC_KITTY_STRESS_EVENTS", events);

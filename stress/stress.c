@@ -54,8 +54,6 @@ static const struct option OPTIONS[] = {
 	{"--no-baseline", offsetof(struct options, skips_baseline), 0, 0},
 };
 
-static char *folder_to_remove;
-
 static void usage(void)
 {
 	(void)fputs(USAGE, stderr);
@@ -102,14 +100,6 @@ static void parse(int argc, char **argv, struct options *out)
 		member = (unsigned long *)(void *)((char *)out + option->offset);
 		*member = option->max ? parse_number(option, i + 1 < argc ? argv[++i] : NULL) : 1;
 	}
-}
-
-static void remove_folder(void)
-{
-	if (folder_to_remove)
-		(void)KT_TRY(NULL, NULL, "rm", "-rf", folder_to_remove);
-	free(folder_to_remove);
-	folder_to_remove = NULL;
 }
 
 static void show_launch_log(const struct kt_workspace *workspace)
@@ -174,7 +164,7 @@ static int run(const struct options *options)
 	bool is_good = false;
 
 	if (!options->keeps)
-		folder_to_remove = kt_strdup(folder);
+		kt_run_doom(folder);
 	kt_workspace_make(&workspace, folder, &size);
 	report.growth_kib = -kt_report_disk_kib(workspace.repo);
 	report.baseline_growth_kib = report.growth_kib;
@@ -248,7 +238,7 @@ int main(int argc, char **argv)
 	struct options options = {0};
 
 	parse(argc, argv, &options);
-	(void)atexit(remove_folder);
+	kt_run_end_children_at_exit();
 	if (options.lists)
 		return list();
 	if (options.scenario)

@@ -112,7 +112,8 @@ bool kt_synced_read(const struct kt_writer *writer, struct kt_oid *tip)
 struct lock_rule {
 	bool has_dead_owner; /* an intent of a dead process exists */
 	time_t intent_time;
-	bool is_checkout; /* somebody's: only what our dead writer left may be broken */
+	bool is_checkout; /* somebody's: only our dead writer's may be broken, and a dead system's
+			   */
 };
 
 static bool is_own_stale(const struct lock_rule *rule, const struct stat *lock)
@@ -180,6 +181,16 @@ static bool is_git_at_work(const struct kt_writer *writer, bool only_movers)
 	return found;
 }
 
+/* Nobody who made it can live: in a person's checkout, too, a power loss must not end all writing.
+ */
+static bool is_from_before_boot(const struct stat *lock)
+{
+	struct timespec up = {0, 0};
+
+	return clock_gettime(CLOCK_BOOTTIME, &up) == 0 &&
+	       lock->st_mtime < time(NULL) - up.tv_sec - OLD_LOCK_S;
+}
+
 /*
  * A dead writer's lock, or one so old that nobody can be behind it. A git child outlives the writer
  * that was killed (a reference-transaction hook may keep it for long): then the lock is the
@@ -189,7 +200,8 @@ static bool is_git_at_work(const struct kt_writer *writer, bool only_movers)
 static bool is_stale(
 	const struct kt_writer *writer, const struct lock_rule *rule, const struct stat *lock)
 {
-	bool is_old = !rule->is_checkout && time(NULL) - lock->st_mtime > OLD_LOCK_S;
+	bool is_old = rule->is_checkout ? is_from_before_boot(lock)
+					: time(NULL) - lock->st_mtime > OLD_LOCK_S;
 
 	if (is_own_stale(rule, lock))
 		return !is_git_at_work(writer, true);

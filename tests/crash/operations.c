@@ -43,12 +43,13 @@
 #define MERGED_INTO(home) \
 	"log_rows " home " >$BOX/rows; [ $(grep -c '\"to_lane\": \"done\"' $BOX/rows) = 2 ] || " \
 	"fail 'not done twice'; for f in a b; do git cat-file -e main:src/$f/$f.c || fail 'code " \
-	"is missing'; done; " SAID("\"kept\": .{") " || { [ -z \"$(git for-each-ref " \
-						   "refs/heads/kitty)\" ] || fail 'lane branches " \
-						   "are left'; [ $(git worktree list | wc -l) " \
-						   "= 1 ] || fail 'worktrees are left'; }; [ -z " \
-						   "\"$(git status --porcelain -uno)\" ] || fail " \
-						   "'the checkout is dirty'; "
+	"is missing'; done; " SAID( \
+		"\"kept\": .{") " || { [ -z \"$(git for-each-ref " \
+				"refs/heads/kitty)\" ] || fail 'lane branches are left'; [ $(git " \
+				"worktree list | wc -l) " \
+				"= 1 ] || fail 'worktrees are left'; }; [ -z \"$(git status " \
+				"--porcelain -uno)\" ] || " SAID( \
+					"the worktree lags") " || fail 'the checkout is dirty'; "
 #define CLEAN_UP \
 	"grep -qE 'MERGE_CHECKOUT_BLOCKED|META_INVALID' $BOX/again && rm -f .git/*.lock " \
 	".git/refs/heads/*.lock && git reset -q --hard && git clean -fdq kitty-specs src"

@@ -99,6 +99,19 @@ for kind in hand single_branch lanes; do
 	grep -rq "snapshot of somebody's own" .git/kitty/099-name/quarantine || fail "the snapshot is not in quarantine"
 	git diff --quiet HEAD -- kitty-specs || fail "the log differs from HEAD"
 
+	say "$kind: a lock in a person's checkout stays, unless it is from before the system was started"
+	for lock in .git/refs/heads/feature.lock .git/index.lock; do
+		: >"$lock"
+		touch -d @1 "$lock"
+	done
+	expect_exit 0 kitty agent tasks move-task WP01 --to blocked --reason lock
+	[ ! -e .git/refs/heads/feature.lock ] && [ ! -e .git/index.lock ] || fail "a dead system's lock is left"
+	: >.git/refs/heads/feature.lock
+	expect_exit 6 kitty agent tasks move-task WP01 --to in_progress --json
+	expect_json "$OUT" rejected_reason "$REPO/.git/refs/heads/feature.lock exists"
+	rm .git/refs/heads/feature.lock
+	expect_exit 0 kitty agent tasks move-task WP01 --to in_progress
+
 	say "$kind: an edit of committed rows is refused and left alone"
 	cp "$LOG" "$BOX/log"
 	sed -i '1s/aggregate/AGGREGATE/' "$LOG"
