@@ -1,7 +1,7 @@
 /*
  * The end of the harness, however it comes: nothing that it started outlives it, and no file.
  * Runs in kitty-stress, partly in a signal handler: there only what may be called in one. Must
- * signal its own children only, whose pids are its own until it waits for them.
+ * signal its own children only, whose pids are taken until somebody waits for them.
  */
 #include <fcntl.h>
 #include <poll.h>
@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "ipc/buffer.h"
@@ -21,34 +20,52 @@ static char *doomed;
 static pid_t owner;
 static char children_path[64];
 
-/* Sends the signal to every child there is. */
-static void children_signal(int number)
+/* What is dead and was not waited for has state Z. */
+static bool is_alive(pid_t pid)
+{
+	char path[64], text[512];
+	int fd = -1;
+	ssize_t len = 0;
+	const char *end = NULL;
+
+	(void)snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	len = fd < 0 ? 0 : read(fd, text, sizeof text - 1);
+	if (fd >= 0)
+		(void)close(fd);
+	text[len > 0 ? len : 0] = '\0';
+	end = strrchr(text, ')');
+	return end != NULL && end[1] == ' ' && end[2] != 'Z';
+}
+
+/* Sends the signal (0: none) to every child that lives. How many there are. */
+static int children_signal(int number)
 {
 	char text[4096];
-	int fd = open(children_path, O_RDONLY | O_CLOEXEC);
+	int fd = open(children_path, O_RDONLY | O_CLOEXEC), alive = 0;
 	ssize_t len = fd < 0 ? 0 : read(fd, text, sizeof text);
 	pid_t pid = 0;
 
-	for (ssize_t i = 0; i < len; i++)
+	for (ssize_t i = 0; i < len; i++) {
 		if (text[i] >= '0' && text[i] <= '9') {
 			pid = pid * 10 + (text[i] - '0');
-		} else if (pid > 0) {
-			(void)kill(pid, number);
-			pid = 0;
+			continue;
 		}
+		if (pid > 0 && is_alive(pid)) {
+			(void)kill(pid, number);
+			alive++;
+		}
+		pid = 0;
+	}
 	if (fd >= 0)
 		(void)close(fd);
+	return alive;
 }
 
-/* Waits for all of them; false: one is left after that time. */
 static bool children_wait(int timeout_ms)
 {
-	pid_t pid = 0;
-
 	for (int waited = 0; waited < timeout_ms; waited += STEP_MS) {
-		while ((pid = waitpid(-1, NULL, WNOHANG)) > 0)
-			;
-		if (pid < 0)
+		if (children_signal(0) == 0)
 			return true;
 		(void)poll(NULL, 0, STEP_MS);
 	}
@@ -58,11 +75,11 @@ static bool children_wait(int timeout_ms)
 static void children_end(void)
 {
 	/* A child that was stopped hears TERM only when it goes on. */
-	children_signal(SIGTERM);
-	children_signal(SIGCONT);
+	(void)children_signal(SIGTERM);
+	(void)children_signal(SIGCONT);
 	if (children_wait(GRACE_MS))
 		return;
-	children_signal(SIGKILL);
+	(void)children_signal(SIGKILL);
 	(void)children_wait(GRACE_MS);
 }
 

@@ -34,9 +34,6 @@ struct kt_merge_run {
 };
 
 /* ---- merge.c ---- */
-/* What a killed writer left half done where the log is checked out is not somebody's local change.
- * Whatever cannot be healed is judged, and told, by the preflight. */
-void kt_merge_heal(const struct kt_merge_run *run);
 KT_MUST_CHECK enum kt_code kt_merge_view_load(struct kt_merge_run *run, struct kt_error *err);
 /* The mission's lock, waited for; and the holder file. Errors: KT_E_BOOKKEEPING_LOCK_TIMEOUT. */
 KT_MUST_CHECK enum kt_code kt_merge_lock(
