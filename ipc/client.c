@@ -134,8 +134,9 @@ static bool is_refusal(const struct kt_frame *frame, struct kt_error *err)
 }
 
 static enum kt_code await_answer(struct kt_client *client, unsigned type, int64_t deadline_ms,
-	struct kt_json **answer, struct kt_error *err)
+	struct kt_json **answer, bool *is_refused, struct kt_error *err)
 {
+	*is_refused = false;
 	for (;;) {
 		struct kt_frame frame = KT_FRAME_INIT;
 		bool has_frame = false;
@@ -151,6 +152,7 @@ static enum kt_code await_answer(struct kt_client *client, unsigned type, int64_
 		}
 		if (is_refusal(&frame, err)) {
 			kt_frame_release(&frame);
+			*is_refused = true;
 			return err->code;
 		}
 		code = keep_pushed(client, &frame, err);
@@ -159,13 +161,12 @@ static enum kt_code await_answer(struct kt_client *client, unsigned type, int64_
 	}
 }
 
-/* From here on the request may have been carried out, whatever broke. */
+/* From here on the request may have been carried out, whatever broke: the connection, or what came
+ * over it. Only a peer that says that it could not read us has done nothing. */
 static enum kt_code mark_unknown(struct kt_error *err)
 {
 	struct kt_error cause = *err;
 
-	if (cause.code != KT_E_SUPERVISOR_ABSENT)
-		return cause.code;
 	return kt_error_set(err, KT_E_OUTCOME_UNKNOWN, "%.400s", cause.detail);
 }
 
@@ -173,14 +174,16 @@ enum kt_code kt_client_call(struct kt_client *client, unsigned type, const struc
 	int timeout_ms, struct kt_json **answer, struct kt_error *err)
 {
 	int64_t deadline_ms = deadline_of(timeout_ms);
+	bool is_refused = false;
 	enum kt_code code;
 
 	KT_BUG_UNLESS(kt_message_is_request(type));
 	code = send_frame(client, type, body, deadline_ms, err);
 	if (code != KT_E_OK)
 		return code;
-	code = await_answer(client, kt_message_answer_of(type), deadline_ms, answer, err);
-	return code == KT_E_OK ? KT_E_OK : mark_unknown(err);
+	code = await_answer(
+		client, kt_message_answer_of(type), deadline_ms, answer, &is_refused, err);
+	return code == KT_E_OK || is_refused ? code : mark_unknown(err);
 }
 
 static enum kt_code say_hello(
@@ -188,13 +191,15 @@ static enum kt_code say_hello(
 {
 	int64_t deadline_ms = deadline_of(KT_HELLO_TIMEOUT_MS);
 	struct kt_json *body = kt_json_copy(hello);
+	bool is_refused = false;
 	enum kt_code code;
 
 	kt_json_set_int(body, "version", KT_PROTOCOL_VERSION);
 	kt_json_set_int(body, "pid", getpid());
 	code = send_frame(client, KT_MSG_HELLO_REQUEST, body, deadline_ms, err);
 	if (code == KT_E_OK)
-		code = await_answer(client, KT_MSG_HELLO_ANSWER, deadline_ms, &client->hello, err);
+		code = await_answer(
+			client, KT_MSG_HELLO_ANSWER, deadline_ms, &client->hello, &is_refused, err);
 	kt_json_free(body);
 	if (code == KT_E_OK && kt_message_error_decode(client->hello, err))
 		code = err->code;

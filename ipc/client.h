@@ -33,7 +33,7 @@ const struct kt_json *kt_client_hello(
  * Sends one request and waits for its answer (timeout_ms < 0: for ever); gives *answer. Borrows
  * body. An error body is an answer like any other: kt_message_error_decode tells. Pushed frames
  * that come in between are kept for kt_client_receive. Errors: KT_E_OUTCOME_UNKNOWN once the whole
- * request was sent and no answer came (broken or late): it may have been carried out;
+ * request was sent and no answer came (broken, late or malformed): it may have been carried out;
  * KT_E_SUPERVISOR_ABSENT when it cannot have been. After an error only close is left.
  */
 KT_MUST_CHECK enum kt_code kt_client_call(struct kt_client *client, unsigned type,

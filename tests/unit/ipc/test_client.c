@@ -248,6 +248,63 @@ static void a_connection_that_breaks_after_sending_leaves_the_outcome_unknown(vo
 	end_server(&server);
 }
 
+static void serve_garbage(int fd, struct kt_frame_decoder *decoder)
+{
+	(void)next_request(fd, decoder);
+	(void)kt_file_write_all(fd, "HTTP/1.1 400 Bad Request\r\n\r\n", 28);
+	(void)next_request(fd, decoder);
+}
+
+static void serve_pushes_without_end(int fd, struct kt_frame_decoder *decoder)
+{
+	struct kt_buffer bytes = KT_BUFFER_INIT;
+	struct kt_error err = KT_ERROR_INIT;
+
+	(void)next_request(fd, decoder);
+	for (int i = 0; i < 5000; i++)
+		if (kt_frame_encode(KT_MSG_EVENT, 0, NULL, &bytes, &err) != KT_E_OK)
+			_exit(8);
+	(void)kt_file_write_all(fd, bytes.data, bytes.len); /* the client may leave before */
+	(void)next_request(fd, decoder);
+}
+
+static void serve_what_it_cannot_read(int fd, struct kt_frame_decoder *decoder)
+{
+	struct kt_error refusal = KT_ERROR_INIT;
+
+	(void)next_request(fd, decoder);
+	(void)kt_error_set(&refusal, KT_E_FRAME_TOO_LARGE, "too much");
+	reply(fd, KT_MSG_HELLO_ANSWER, 0, kt_message_error_encode(&refusal));
+	(void)next_request(fd, decoder);
+}
+
+static void an_answer_that_is_none_leaves_the_outcome_unknown_a_refusal_does_not(void **state)
+{
+	static const struct {
+		serve_cb serve;
+		enum kt_code code;
+	} rows[] = {
+		{serve_garbage, KT_E_OUTCOME_UNKNOWN},
+		{serve_pushes_without_end, KT_E_OUTCOME_UNKNOWN},
+		{serve_what_it_cannot_read, KT_E_FRAME_TOO_LARGE},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		struct server server = start_server(rows[i].serve, true);
+		struct kt_client *client = connected(&server);
+		struct kt_error err = KT_ERROR_INIT;
+		struct kt_json *answer = NULL;
+
+		assert_int_equal(
+			kt_client_call(client, KT_MSG_APPEND_REQUEST, NULL, 30000, &answer, &err),
+			rows[i].code);
+		assert_null(answer);
+		kt_client_close(client);
+		end_server(&server);
+	}
+}
+
 static void serve_by_silence(int fd, struct kt_frame_decoder *decoder)
 {
 	(void)next_request(fd, decoder);
@@ -499,6 +556,8 @@ int main(void)
 		cmocka_unit_test(a_descriptor_taken_over_loses_no_byte),
 		cmocka_unit_test(a_connection_that_breaks_after_sending_leaves_the_outcome_unknown),
 		cmocka_unit_test(an_answer_that_does_not_come_in_time_leaves_the_outcome_unknown),
+		cmocka_unit_test(
+			an_answer_that_is_none_leaves_the_outcome_unknown_a_refusal_does_not),
 		cmocka_unit_test(a_peer_that_leaves_before_hello_is_no_supervisor),
 		cmocka_unit_test(a_refused_hello_gives_the_peers_own_error),
 		cmocka_unit_test(a_peer_of_another_version_is_told_as_such),
