@@ -186,7 +186,7 @@ static void begin(struct kt_lane_run *run)
 /* ---- the lane before the agent ---- */
 
 /* Is the lane on its branch, with nothing under way? Else the reason; gives. */
-char *kt_job_lane_refusal(const struct kt_lane_run *run, const struct kt_json *facts)
+static char *head_refusal(const struct kt_lane_run *run, const struct kt_json *facts)
 {
 	const char *head_ref = kt_json_get_string(facts, "head_ref");
 	const char *state = kt_json_get_string(facts, "state");
@@ -204,25 +204,29 @@ char *kt_job_lane_refusal(const struct kt_lane_run *run, const struct kt_json *f
 	return reason;
 }
 
+char *kt_job_lane_refusal(
+	const struct kt_lane_run *run, const struct kt_json *facts, const struct kt_error *err)
+{
+	if (err != NULL)
+		return kt_format("%s: %s", kt_error_text(err->code), err->detail);
+	if (kt_json_get_string(facts, "head") == NULL)
+		return kt_format("%s: %s", kt_error_text(KT_E_LANE_HEAD_MISMATCH), run->worktree);
+	return head_refusal(run, facts);
+}
+
 static void on_inspected(const struct kt_json *facts, const struct kt_error *err, void *arg)
 {
 	struct kt_lane_run *run = kt_job_call_take(arg, KT_JOB_INSPECT);
-	const char *head = kt_json_get_string(facts, "head");
 	char *reason = NULL;
 
 	if (run == NULL || kt_job_is_called_off(run))
 		return;
-	if (err != NULL)
-		reason = kt_format("%s: %s", kt_error_text(err->code), err->detail);
-	else if (head == NULL)
-		reason = kt_format("%s: %s", kt_error_text(KT_E_LANE_HEAD_MISMATCH), run->worktree);
-	else
-		reason = kt_job_lane_refusal(run, facts);
+	reason = kt_job_lane_refusal(run, facts, err);
 	if (reason != NULL) {
 		kt_job_block(run, reason);
 	} else {
 		if (run->job.since == NULL)
-			run->job.since = kt_strdup(head);
+			run->job.since = kt_strdup(kt_json_get_string(facts, "head"));
 		begin(run);
 	}
 	free(reason);

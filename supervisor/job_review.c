@@ -416,22 +416,16 @@ static void begin(struct kt_lane_run *run)
 static void on_inspected(const struct kt_json *facts, const struct kt_error *err, void *arg)
 {
 	struct kt_lane_run *run = kt_job_call_take(arg, KT_JOB_INSPECT);
-	const char *head = kt_json_get_string(facts, "head");
 	char *reason = NULL;
 
 	if (run == NULL || kt_job_is_called_off(run))
 		return;
-	if (err != NULL)
-		reason = kt_format("%s: %s", kt_error_text(err->code), err->detail);
-	else if (head == NULL)
-		reason = kt_format("%s: %s", kt_error_text(KT_E_LANE_HEAD_MISMATCH), run->worktree);
-	else
-		reason = kt_job_lane_refusal(run, facts);
+	reason = kt_job_lane_refusal(run, facts, err);
 	if (reason != NULL) {
 		kt_review_failed(run, reason);
 	} else {
 		run->job.seen = kt_json_copy(facts);
-		run->job.since = kt_strdup(head);
+		run->job.since = kt_strdup(kt_json_get_string(facts, "head"));
 		begin(run);
 	}
 	free(reason);

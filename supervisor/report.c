@@ -9,7 +9,6 @@
 
 #include "ipc/buffer.h"
 
-/* Progress weights of spec-kitty-reference.md, 4.1, in percent. */
 static const int weights[KT_STATUS_COUNT] = {
 	[KT_STATUS_CLAIMED] = 5,
 	[KT_STATUS_IN_PROGRESS] = 30,
@@ -18,6 +17,11 @@ static const int weights[KT_STATUS_COUNT] = {
 	[KT_STATUS_APPROVED] = 80,
 	[KT_STATUS_DONE] = 100,
 };
+
+double kt_progress_weight(enum kt_status status)
+{
+	return (double)weights[status];
+}
 
 struct report {
 	const struct kt_mission *mission;
@@ -233,7 +237,7 @@ static void progress_set(const struct report *report, struct kt_json *json)
 	double weighted = 0.0;
 
 	for (int i = 0; i < KT_STATUS_COUNT; i++) {
-		weighted += (double)weights[i] * (double)report->counts[i];
+		weighted += kt_progress_weight((enum kt_status)i) * (double)report->counts[i];
 		if (kt_status_is_displayed((enum kt_status)i) || report->counts[i] > 0)
 			kt_json_set_int(by_lane, kt_status_name((enum kt_status)i),
 				(int64_t)report->counts[i]);

@@ -15,6 +15,9 @@
 #include "supervisor/mission/plan.h"
 #include "supervisor/status/reduce.h"
 
+/* How far a work package with that status is, in percent (spec-kitty-reference.md, 4.1). */
+double kt_progress_weight(enum kt_status status);
+
 /* plan may be NULL (not finalised). live: the supervisor's members, merged in by lane id; NULL without one. Gives. */
 struct kt_json *kt_report_build(const struct kt_mission *mission, const struct kt_plan *plan,
 	const struct kt_reducer *state, const struct kt_oid *tip, const struct kt_json *live);

@@ -114,3 +114,19 @@ int kt_context_fail(const struct kt_context *context, bool json, const struct kt
 	}
 	return kt_fail_with(json, err, extra);
 }
+
+int kt_context_answer(struct kt_context *context, bool json, struct kt_json *answer,
+	void (*as_text)(const struct kt_json *answer), const struct kt_error *failure)
+{
+	int status = kt_json_get_bool(answer, "ok", true) ? KT_EXIT_OK : KT_EXIT_FAILED;
+
+	if (failure != NULL)
+		status = kt_context_fail(context, json, failure);
+	else if (json || as_text == NULL)
+		kt_print_json(answer);
+	else
+		as_text(answer);
+	kt_json_free(answer);
+	kt_context_release(context);
+	return status;
+}

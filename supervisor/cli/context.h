@@ -54,6 +54,14 @@ void kt_context_release(struct kt_context *context);
  * status. */
 int kt_context_fail(const struct kt_context *context, bool json, const struct kt_error *err);
 
+/*
+ * The end of a command that answers with one object: prints it as JSON, else by as_text (NULL: only
+ * JSON), or reports failure unless that is NULL; frees both. An answer with "ok": false is exit 1.
+ * Takes context's contents and answer (may be NULL with a failure). Gives the exit status.
+ */
+int kt_context_answer(struct kt_context *context, bool json, struct kt_json *answer,
+	void (*as_text)(const struct kt_json *answer), const struct kt_error *failure);
+
 /* A variable of the environment; NULL when it is not set or empty. Borrows. */
 const char *kt_environment_value(const char *name);
 

@@ -101,7 +101,6 @@ static int run(struct kt_invocation *invocation)
 	struct kt_error err = KT_ERROR_INIT;
 	struct kt_json *report = NULL;
 	enum kt_code code = kt_context_open(&context, &err);
-	int status = KT_EXIT_OK;
 
 	if (is_shape(code)) {
 		kt_context_release(&context);
@@ -115,17 +114,8 @@ static int run(struct kt_invocation *invocation)
 		wish.fix = kt_invocation_has(invocation, "fix");
 		code = kt_doctor_run(&wish, &report, &err);
 	}
-	if (code != KT_E_OK)
-		status = kt_context_fail(&context, invocation->json, &err);
-	else if (invocation->json)
-		kt_print_json(report);
-	else
-		report_print(report);
-	if (report != NULL && !kt_json_get_bool(report, "ok", false))
-		status = KT_EXIT_FAILED;
-	kt_json_free(report);
-	kt_context_release(&context);
-	return status;
+	return kt_context_answer(
+		&context, invocation->json, report, report_print, code == KT_E_OK ? NULL : &err);
 }
 
 const struct kt_command kt_command_doctor = {

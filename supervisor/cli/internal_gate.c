@@ -71,7 +71,6 @@ static int run(struct kt_invocation *invocation)
 	const char *commit = kt_invocation_value(invocation, "commit");
 	struct kt_error err = KT_ERROR_INIT;
 	enum kt_code code = KT_E_OK;
-	int status = KT_EXIT_OK;
 
 	kt_json_set(facts, "warnings", warnings);
 	if (lane == NULL || commit == NULL)
@@ -83,13 +82,7 @@ static int run(struct kt_invocation *invocation)
 		code = kt_integration_gate(context.repo, context.mission, lane, commit, &err);
 	if (code == KT_E_OK)
 		code = judge_owned(&context, lane, warnings, &err);
-	if (code == KT_E_OK)
-		kt_print_json(facts);
-	else
-		status = kt_context_fail(&context, true, &err);
-	kt_json_free(facts);
-	kt_context_release(&context);
-	return status;
+	return kt_context_answer(&context, true, facts, NULL, code == KT_E_OK ? NULL : &err);
 }
 
 const struct kt_command kt_command_internal_lane_gate = {

@@ -24,7 +24,6 @@ static int run(struct kt_invocation *invocation)
 	struct kt_error err = KT_ERROR_INIT;
 	enum kt_code code =
 		lane != NULL ? KT_E_OK : kt_error_set(&err, KT_E_USAGE, "--lane LANE is needed");
-	int status = KT_EXIT_OK;
 
 	if (code == KT_E_OK)
 		code = kt_context_mission(
@@ -34,13 +33,7 @@ static int run(struct kt_invocation *invocation)
 			       ? kt_review_undo(
 					 context.repo, context.mission, lane, before, &facts, &err)
 			       : kt_review_facts(context.repo, context.mission, lane, &facts, &err);
-	if (code == KT_E_OK)
-		kt_print_json(facts);
-	else
-		status = kt_context_fail(&context, true, &err);
-	kt_json_free(facts);
-	kt_context_release(&context);
-	return status;
+	return kt_context_answer(&context, true, facts, NULL, code == KT_E_OK ? NULL : &err);
 }
 
 const struct kt_command kt_command_internal_lane_review = {

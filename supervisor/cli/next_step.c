@@ -9,15 +9,7 @@
 #include "ipc/buffer.h"
 #include "supervisor/cli/pick.h"
 #include "supervisor/cli/start.h"
-
-static const int weights[KT_STATUS_COUNT] = {
-	[KT_STATUS_CLAIMED] = 5,
-	[KT_STATUS_IN_PROGRESS] = 30,
-	[KT_STATUS_FOR_REVIEW] = 60,
-	[KT_STATUS_IN_REVIEW] = 70,
-	[KT_STATUS_APPROVED] = 80,
-	[KT_STATUS_DONE] = 100,
-};
+#include "supervisor/report.h"
 
 struct board {
 	size_t counts[KT_STATUS_COUNT];
@@ -49,7 +41,7 @@ struct kt_json *kt_step_progress(const struct kt_view *view)
 	double weighted = 0.0;
 
 	for (int i = 0; i < KT_STATUS_COUNT; i++)
-		weighted += (double)weights[i] * (double)board.counts[i];
+		weighted += kt_progress_weight((enum kt_status)i) * (double)board.counts[i];
 	if (board.total > 0)
 		weighted /= (double)board.total;
 	kt_json_set_int(progress, "total_wps", (int64_t)board.total);

@@ -71,22 +71,14 @@ static int run(struct kt_invocation *invocation)
 	struct kt_context context = KT_CONTEXT_INIT;
 	struct kt_json *answer = NULL;
 	struct kt_error err = KT_ERROR_INIT;
-	int status = KT_EXIT_OK;
 	enum kt_code code =
 		kt_context_mission(&context, kt_invocation_value(invocation, "mission"), &err);
 
 	if (code == KT_E_OK)
 		code = kt_supervisor_ask(
 			&context, KT_MSG_PS_REQUEST, NULL, ANSWER_TIMEOUT_MS, &answer, &err);
-	if (code != KT_E_OK)
-		status = kt_context_fail(&context, invocation->json, &err);
-	else if (invocation->json)
-		kt_print_json(answer);
-	else
-		text_print(answer);
-	kt_json_free(answer);
-	kt_context_release(&context);
-	return status;
+	return kt_context_answer(
+		&context, invocation->json, answer, text_print, code == KT_E_OK ? NULL : &err);
 }
 
 const struct kt_command kt_command_ps = {

@@ -166,19 +166,13 @@ static int run(struct kt_invocation *invocation)
 	struct kt_context context = KT_CONTEXT_INIT;
 	struct kt_json *report = NULL;
 	struct kt_error err = KT_ERROR_INIT;
-	int status = KT_EXIT_OK;
+	enum kt_code code =
+		kt_context_mission(&context, kt_invocation_value(invocation, "mission"), &err);
 
-	if (kt_context_mission(&context, kt_invocation_value(invocation, "mission"), &err) !=
-			KT_E_OK ||
-		kt_report_get(&context, &report, &err) != KT_E_OK)
-		status = kt_context_fail(&context, invocation->json, &err);
-	else if (invocation->json)
-		kt_print_json(report);
-	else
-		report_print(report);
-	kt_json_free(report);
-	kt_context_release(&context);
-	return status;
+	if (code == KT_E_OK)
+		code = kt_report_get(&context, &report, &err);
+	return kt_context_answer(
+		&context, invocation->json, report, report_print, code == KT_E_OK ? NULL : &err);
 }
 
 const struct kt_command kt_command_status = {

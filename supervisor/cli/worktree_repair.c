@@ -62,7 +62,6 @@ static int run(struct kt_invocation *invocation)
 	struct kt_json *report = NULL;
 	enum kt_code code =
 		kt_context_mission(&context, kt_invocation_value(invocation, "mission"), &err);
-	int status = KT_EXIT_OK;
 
 	if (code == KT_E_OK)
 		code = kt_context_config(&context, &err);
@@ -74,17 +73,8 @@ static int run(struct kt_invocation *invocation)
 				(const char *const *)context.config->protected_branches;
 		code = kt_worktree_repair(&wish, &report, &err);
 	}
-	if (code != KT_E_OK)
-		status = kt_context_fail(&context, invocation->json, &err);
-	else if (invocation->json)
-		kt_print_json(report);
-	else
-		report_print(report);
-	if (report != NULL && !kt_json_get_bool(report, "ok", false))
-		status = KT_EXIT_FAILED;
-	kt_json_free(report);
-	kt_context_release(&context);
-	return status;
+	return kt_context_answer(
+		&context, invocation->json, report, report_print, code == KT_E_OK ? NULL : &err);
 }
 
 const struct kt_command kt_command_worktree_repair = {

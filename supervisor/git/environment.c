@@ -178,15 +178,11 @@ static enum kt_code judge(const struct kt_git_call *call, const struct kt_child_
 		err, KT_E_GIT_FAILED, "git %s: %s (%s)", call->args[0], last_line(errors), ending);
 }
 
-enum kt_code kt_git_run(const struct kt_git_call *call, struct kt_error *err)
+/* What git children have in common; argv and environment are borrowed. */
+static struct kt_child_spec spec_of(
+	const struct kt_git_call *call, const char *const *argv, char **environment)
 {
 	struct kt_child_spec spec = KT_CHILD_SPEC_INIT;
-	struct kt_child_status status = {0};
-	struct kt_buffer own = KT_BUFFER_INIT;
-	struct kt_buffer *errors = call->errors == NULL ? &own : call->errors;
-	const char **argv = command_line(call);
-	char **environment = kt_git_environment(call->profile, call->extra_env);
-	enum kt_code code;
 
 	spec.path = "git";
 	spec.argv = argv;
@@ -194,6 +190,19 @@ enum kt_code kt_git_run(const struct kt_git_call *call, struct kt_error *err)
 	spec.cwd = call->cwd;
 	spec.new_group = !call->no_terminal;
 	spec.new_session = call->no_terminal;
+	return spec;
+}
+
+enum kt_code kt_git_run(const struct kt_git_call *call, struct kt_error *err)
+{
+	struct kt_child_status status = {0};
+	struct kt_buffer own = KT_BUFFER_INIT;
+	struct kt_buffer *errors = call->errors == NULL ? &own : call->errors;
+	const char **argv = command_line(call);
+	char **environment = kt_git_environment(call->profile, call->extra_env);
+	struct kt_child_spec spec = spec_of(call, argv, environment);
+	enum kt_code code;
+
 	code = kt_child_run(&spec, call->input, call->input_len, OUTPUT_MAX, call->out, errors,
 		call->timeout_ms == 0 ? KT_GIT_TIMEOUT_MS : call->timeout_ms, &status, err);
 	if (code == KT_E_OK)
@@ -207,17 +216,11 @@ enum kt_code kt_git_run(const struct kt_git_call *call, struct kt_error *err)
 enum kt_code kt_git_start(const struct kt_git_call *call,
 	const struct kt_git_descriptors *descriptors, struct kt_child *out, struct kt_error *err)
 {
-	struct kt_child_spec spec = KT_CHILD_SPEC_INIT;
 	const char **argv = command_line(call);
 	char **environment = kt_git_environment(call->profile, call->extra_env);
+	struct kt_child_spec spec = spec_of(call, argv, environment);
 	enum kt_code code;
 
-	spec.path = "git";
-	spec.argv = argv;
-	spec.envp = (const char *const *)environment;
-	spec.cwd = call->cwd;
-	spec.new_group = !call->no_terminal;
-	spec.new_session = call->no_terminal;
 	spec.stdin_fd = descriptors->input;
 	spec.stdout_fd = descriptors->output;
 	spec.stderr_fd = descriptors->errors;
