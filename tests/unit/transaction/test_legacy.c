@@ -154,6 +154,41 @@ static void a_lane_is_done_when_the_target_contains_what_was_approved(void **sta
 	assert_string_equal(code_of(f, reviewed("WP02", KT_STATUS_DONE)), "OK");
 }
 
+/* In one batch with its approval, whose row is in no log yet: the lane's tip counts. */
+static void done_together_with_its_approval_is_judged_by_the_lanes_tip(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_string_equal(code_of(f, move("WP01", KT_STATUS_CLAIMED, "codex")), "OK");
+	assert_string_equal(code_of(f, move("WP01", KT_STATUS_IN_PROGRESS, "codex")), "OK");
+	f->successes = 0;
+	submit(f, reviewed("WP01", KT_STATUS_APPROVED), NULL);
+	assert_string_equal(code_of(f, reviewed("WP01", KT_STATUS_DONE)), "TRANSITION_REJECTED");
+	assert_int_equal(f->successes, 1);
+	assert_ask(
+		f, "0", "git show " BRANCH_A ":" ROWS " | grep -c '\"to_lane\": \"done\"' || true");
+}
+
+static void planning_is_done_without_a_lane_and_code_is_not(void **state)
+{
+	struct fixture *f = *state;
+
+	shell(f, "sed -i 's/\"lane_id\": \"lane-b\"/\"lane_id\": \"lane-planning\"/' " FOLDER
+		 "/lanes.json && git commit -qam planning && git worktree remove --force " LANE_A
+		 " && git branch -qD " BRANCH_A);
+	approve(f, "WP01");
+	assert_string_equal(code_of(f, reviewed("WP01", KT_STATUS_DONE)), "TRANSITION_REJECTED");
+	approve(f, "WP02");
+	kt_writer_free(f->writer);
+	open_writer(f, false);
+	kt_seam_fail("kt_plan_load", 1, KT_E_GIT_FAILED);
+	submit(f, reviewed("WP02", KT_STATUS_DONE), NULL);
+	finish(f);
+	assert_string_equal(kt_seam_end(), "kt_plan_load");
+	assert_string_equal(last_code(f), "TRANSITION_REJECTED");
+	assert_string_equal(code_of(f, reviewed("WP02", KT_STATUS_DONE)), "OK");
+}
+
 static void a_merge_is_not_written_into_somebodys_checkout(void **state)
 {
 	struct fixture *f = *state;
@@ -222,6 +257,8 @@ int main(void)
 		ON(half_of_the_rows_is_no_ground_to_judge_by, legacy),
 		ON(without_a_plan_there_is_no_lane, legacy),
 		ON(a_lane_is_done_when_the_target_contains_what_was_approved, legacy),
+		ON(done_together_with_its_approval_is_judged_by_the_lanes_tip, legacy),
+		ON(planning_is_done_without_a_lane_and_code_is_not, single),
 		ON(a_merge_is_not_written_into_somebodys_checkout, single),
 		ON(readers_see_the_union_of_all_lanes, legacy),
 		ON(a_reader_that_fails_gives_nothing, legacy),
