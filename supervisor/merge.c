@@ -368,9 +368,7 @@ static enum kt_code merge_really(struct kt_merge_run *run, struct kt_error *err)
 	return code;
 }
 
-/* What a killed writer left half done in the coordination worktree is not somebody's local change.
- * Whatever cannot be healed is judged, and told, by the preflight. */
-static void heal(const struct kt_merge_run *run)
+void kt_merge_heal(const struct kt_merge_run *run)
 {
 	const struct kt_merge_options *options = run->options;
 	const struct kt_writer_options wish = {.repo = options->repo,
@@ -392,7 +390,7 @@ static enum kt_code merge(struct kt_merge_run *run, struct kt_error *err)
 
 	if (code == KT_E_OK && !options->dry_run) {
 		kt_checkout_restore(options->mission);
-		heal(run);
+		kt_merge_heal(run);
 		code = kt_merge_scratch_finish(run, err);
 	}
 	if (code == KT_E_OK)

@@ -373,8 +373,10 @@ enum kt_code kt_merge_plain(struct kt_merge_run *run, struct kt_error *err)
 
 	run->strategy = "merge";
 	kt_json_set_string(run->report, "strategy", run->strategy);
-	if (code == KT_E_OK && !run->options->dry_run)
+	if (code == KT_E_OK && !run->options->dry_run) {
 		kt_checkout_restore(run->options->mission);
+		kt_merge_heal(run);
+	}
 	if (code == KT_E_OK)
 		code = kt_merge_view_load(run, err);
 	if (code == KT_E_OK)

@@ -50,6 +50,9 @@ KT_MUST_CHECK enum kt_code kt_merge_unite(
 	struct kt_merge_run *run, struct kt_oid *tree, struct kt_error *err);
 
 /* ---- merge_state.c ---- */
+/* What a killed writer left half done in the coordination worktree, or in the checkout that holds
+ * the log, is not somebody's local change. Whatever cannot be healed is judged, and told, later. */
+void kt_merge_heal(const struct kt_merge_run *run);
 void kt_merge_state_load(struct kt_merge_run *run);
 KT_MUST_CHECK enum kt_code kt_merge_state_save(struct kt_merge_run *run, struct kt_error *err);
 void kt_merge_state_drop(const struct kt_mission *mission);
@@ -88,7 +91,8 @@ void kt_checkout_restore(const struct kt_mission *mission);
 /* ---- merge_close.c ---- */
 KT_MUST_CHECK enum kt_code kt_merge_close(struct kt_merge_run *run, struct kt_error *err);
 
-/* A mission that is closed already: nothing to do when it was merged, refused when it was discarded. */
+/* A mission that is closed already: nothing to do when it was merged, refused when it was
+ * discarded. */
 KT_MUST_CHECK enum kt_code kt_merge_closed(struct kt_merge_run *run, struct kt_error *err);
 
 /* Worktrees, then branches; a branch goes when run->tip holds all of it. A dry run only reports. */

@@ -297,10 +297,11 @@ enum turn kt_step_files(struct kt_writer *writer)
 		kt_writer_notice(
 			writer, "warning: committed, but the worktree lags: %s", err.detail);
 		memset(&writer->log_stat, 0, sizeof writer->log_stat);
+		kt_intent_leave(writer);
 	} else {
 		kt_working_remember(writer);
+		kt_intent_clear(writer);
 	}
-	kt_intent_clear(writer);
 	kt_hooks_end(writer);
 	writer->step = STEP_ANSWER;
 	if (writer->has_files) {

@@ -352,6 +352,9 @@ enum turn kt_step_heal(struct kt_writer *writer)
 		return TURN_NEXT;
 	}
 	writer->step = STEP_GATE;
+	if (writer->heals_checkout)
+		kt_intent_clear(writer);
+	writer->heals_checkout = false;
 	if (!kt_destination_is_own(&writer->to))
 		return TURN_NEXT;
 	if (kt_synced_read(writer, &writer->sync_from) && !kt_oid_equal(&writer->sync_from, &tip)) {

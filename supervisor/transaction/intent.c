@@ -80,6 +80,12 @@ void kt_intent_clear(struct kt_writer *writer)
 		return;
 }
 
+void kt_intent_leave(struct kt_writer *writer)
+{
+	if (kt_destination_is_own(&writer->to))
+		kt_intent_clear(writer);
+}
+
 void kt_synced_write(struct kt_writer *writer, const struct kt_oid *tip)
 {
 	struct kt_error ignored = KT_ERROR_INIT;
@@ -279,7 +285,10 @@ bool kt_intent_break_stale_locks(struct kt_writer *writer)
 	if (rule.has_dead_owner && !is_held) {
 		objects = kt_path_join(writer->options.mission->common_dir, "objects");
 		kt_kept_sweep(objects, writer->options.mission->common_dir);
-		kt_intent_clear(writer);
+		/* In somebody's checkout nothing else tells that files and index may lag. */
+		writer->heals_checkout = rule.is_checkout;
+		if (!rule.is_checkout)
+			kt_intent_clear(writer);
 	}
 	free(objects);
 	free(git_dir);

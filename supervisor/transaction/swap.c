@@ -187,7 +187,7 @@ static enum turn outcome_unknown(struct kt_writer *writer, const struct kt_error
 
 	(void)kt_error_set(&err, KT_E_OUTCOME_UNKNOWN, "the disk did not confirm the commit: %s",
 		cause->detail);
-	kt_intent_clear(writer);
+	kt_intent_leave(writer);
 	kt_hooks_end(writer);
 	kt_batch_fail(writer, &err);
 	/* By these the caller asks again. */

@@ -111,13 +111,13 @@ static enum kt_code check_facts(
 }
 
 /* Somebody's checkout is never made or repaired here, and policy speaks before its files are looked
- * at. Without a request there is nothing to do in it. */
+ * at. Without a request there is nothing to do in it but what a killed writer left undone. */
 static enum turn enter_checkout(struct kt_writer *writer)
 {
 	struct kt_error err = KT_ERROR_INIT;
 
 	writer->step = STEP_ANSWER;
-	if (writer->batch == NULL)
+	if (writer->batch == NULL && !writer->heals_checkout)
 		return TURN_NEXT;
 	/* After a lost race the branch may be another one. */
 	if (writer->attempts > 0 && kt_batch_address(writer, &err) != KT_E_OK)

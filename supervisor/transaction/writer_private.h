@@ -94,6 +94,7 @@ struct kt_writer {
 	int lock_fd;
 	int64_t lock_deadline_ms;
 	bool waits_for_child; /* of a dead writer, which holds a lock of git's */
+	bool heals_checkout;  /* a dead writer's intent stands: somebody's checkout may lag */
 	bool lock_is_asked;   /* kt_writer_acquire: lock and heal without a request */
 	struct kt_error acquire_error;
 
@@ -252,6 +253,9 @@ void kt_hooks_end(struct kt_writer *writer); /* removes the private index; keeps
  * to. */
 KT_MUST_CHECK enum kt_code kt_intent_write(struct kt_writer *writer, struct kt_error *err);
 void kt_intent_clear(struct kt_writer *writer);
+/* What lags in somebody's checkout is known by the record only: it stays, and the next one heals.
+ */
+void kt_intent_leave(struct kt_writer *writer);
 /* Breaks git locks that a dead writer of ours left. True: one is still held by a git child that
  * outlived it; to be asked again in a moment. */
 bool kt_intent_break_stale_locks(struct kt_writer *writer);

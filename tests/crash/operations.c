@@ -192,10 +192,6 @@ const struct kt_operation kt_operations[] = {
 	{.name = "single-merge",
 		.setup = SINGLE APPROVED("WP01", "a") APPROVED("WP02", "b"),
 		.run = "exec kitty merge --mission $MISSION --json",
-		/* A checkout of somebody's is healed by the next write there, not by a merge that
-		 * finds everything done. */
-		.again = "kitty merge --mission $MISSION --json && kitty agent tasks add-history "
-			 "WP01 --note after --agent claude --mission $MISSION",
 		.check = MERGED_INTO("feature"),
 		.moved = "refs/heads/main refs/heads/feature",
 		.spawns_git = true},

@@ -2,6 +2,7 @@
 # A merge after a writer that was killed between its commit and the files of the coordination worktree: what that one left
 # undone is finished, not taken for somebody's local change. Usage: merge_heals.sh <source root>
 . "${KITTY_SOURCE:?}/tests/support/lib.sh"
+. "$KITTY_SOURCE/tests/support/topology.sh"
 sandbox
 make_mission half 'WP01:src/a/**'
 expect_exit 0 kitty implement WP01 --agent claude --mission "$MISSION"
@@ -41,3 +42,34 @@ expect_exit 4 kitty merge --mission "$MISSION" --json
 expect_json "$OUT" error.code MERGE_CHECKOUT_BLOCKED
 expect_eq "$(git rev-parse main)" "$main" main
 expect_eq "$(cat "$COORD/src/main.c")" mine "the change"
+
+say "a checkout that holds the log itself, left one row behind: the next merge, with nothing to do, brings it up"
+close_box
+sandbox
+old_mission single_branch plain 'WP01:src/a/**'
+expect_exit 0 kitty implement WP01 --agent claude --mission "$MISSION"
+lane=.worktrees/$MISSION-lane-a
+mkdir -p "$lane/src/a"
+echo work >"$lane/src/a/a.c"
+git -C "$lane" add src
+git -C "$lane" commit -q -m "Work"
+for to in for_review approved; do
+	expect_exit 0 kitty agent tasks move-task WP01 --to $to --mission "$MISSION"
+done
+expect_exit 0 kitty merge --mission "$MISSION" --json
+expect_eq "$(git status --porcelain --untracked-files=no)" "" "the checkout"
+git show "HEAD~1:kitty-specs/$MISSION/status.events.jsonl" >"$LOG"
+git show "HEAD~1:kitty-specs/$MISSION/status.json" >"$DRAFTS/status.json"
+git add "kitty-specs/$MISSION"
+lagging=$(git status --porcelain)
+[ -n "$lagging" ] || fail "the checkout is clean"
+say "without the record of a dead writer it is a person's own doing"
+expect_exit 0 kitty merge --mission "$MISSION" --json
+expect_eq "$(git status --porcelain)" "$lagging" "the checkout"
+say "with it, it is finished"
+printf '999999 1 %s %s\n' "$(cat /proc/sys/kernel/random/boot_id)" "$(git rev-parse HEAD)" \
+	>".git/kitty/$MISSION/intent"
+expect_exit 0 kitty merge --mission "$MISSION" --json
+expect_eq "$(git status --porcelain)" "" "the checkout"
+git show "HEAD:kitty-specs/$MISSION/status.events.jsonl" | cmp -s - "$LOG" || fail "the log is not the committed one"
+expect_eq "$(wc -c <".git/kitty/$MISSION/intent")" 0 "the record"
