@@ -34,8 +34,8 @@ static bool is_still_there(int fd, const char *path)
 {
 	struct stat held, named;
 
-	return fstat(fd, &held) == 0 && stat(path, &named) == 0 && held.st_ino == named.st_ino &&
-	       held.st_dev == named.st_dev;
+	return fstat(fd, &held) == 0 && stat(path, &named) == 0 && held.st_dev == named.st_dev &&
+	       held.st_ino == named.st_ino;
 }
 
 enum kt_code kt_lock_try(const char *path, int *fd, struct kt_error *err)

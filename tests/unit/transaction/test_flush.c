@@ -16,6 +16,8 @@ static struct {
 	const struct fixture *intrude; /* somebody else, at the next flush of the ref's folder */
 	const char *intrusion;         /* what they do there */
 	const char *replaced;          /* this lock file is replaced before it is locked */
+	const char *by;                /* where the link in its place leads to; NULL: a file */
+	bool is_unknown;               /* the next fstat fails */
 	size_t flushes;                /* of the ref's folder */
 	bool is_recording;
 	struct kt_buffer flushed; /* names at that moment, one a line, in order */
@@ -54,9 +56,22 @@ int __wrap_flock(int fd, int operation)
 	plan.replaced = NULL;
 	if (path != NULL) {
 		assert_int_equal(unlink(path), 0);
-		(void)close(open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0644));
+		if (plan.by != NULL)
+			assert_int_equal(symlink(plan.by, path), 0);
+		else
+			(void)close(open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0644));
 	}
 	return __real_flock(fd, operation);
+}
+
+int __real_fstat(int fd, struct stat *facts);
+int __wrap_fstat(int fd, struct stat *facts);
+int __wrap_fstat(int fd, struct stat *facts)
+{
+	bool is_unknown = plan.is_unknown;
+
+	plan.is_unknown = false;
+	return is_unknown ? -1 : __real_fstat(fd, facts);
 }
 
 int __real_syncfs(int fd);
@@ -333,6 +348,39 @@ static void a_lock_on_a_file_that_was_replaced_is_none(void **state)
 	kt_lock_release(fd);
 }
 
+/* Another file in its place, none at all, or nobody can say: who holds that lock keeps nobody out.
+ */
+static void a_lock_on_what_nobody_else_would_open_is_none(void **state)
+{
+	static const char *const places[] = {"/proc/self/stat", "nowhere"};
+	struct fixture *f = *state;
+	const char *path = f->mission->lock_path;
+	struct kt_error err = KT_ERROR_INIT;
+	int fd = -1;
+
+	kt_writer_free(f->writer);
+	f->writer = NULL;
+	for (size_t i = 0; i < sizeof places / sizeof places[0]; i++) {
+		plan.replaced = path;
+		plan.by = places[i];
+		assert_int_equal(kt_lock_try(path, &fd, &err), KT_E_OK);
+		assert_int_equal(fd, -1);
+		/* A link is not followed to somebody else's file. */
+		assert_int_equal(kt_lock_try(path, &fd, &err), KT_E_IO);
+		assert_int_equal(fd, -1);
+		assert_int_equal(unlink(path), 0);
+	}
+	plan.by = NULL;
+	plan.is_unknown = true;
+	assert_int_equal(kt_lock_try(path, &fd, &err), KT_E_OK);
+	assert_int_equal(fd, -1);
+	assert_false(plan.is_unknown);
+	kt_lock_release(fd);
+	assert_int_equal(kt_lock_try(path, &fd, &err), KT_E_OK);
+	assert_true(fd >= 0);
+	kt_lock_release(fd);
+}
+
 static void a_closed_mission_has_no_writer(void **state)
 {
 	struct fixture *f = *state;
@@ -379,6 +427,7 @@ int main(void)
 		TEST(a_head_that_a_hook_moved_is_refused),
 		TEST(neither_gits_words_nor_its_exit_status_decide),
 		TEST(a_lock_on_a_file_that_was_replaced_is_none),
+		TEST(a_lock_on_what_nobody_else_would_open_is_none),
 		TEST(a_closed_mission_has_no_writer),
 		TEST(files_of_another_mission_are_refused),
 	};
