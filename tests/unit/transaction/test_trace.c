@@ -36,8 +36,10 @@ static struct kt_json *claim(const char *wp, const char *event_id)
 }
 
 /* Requests of the line that left that step, without process and commits. */
-#define assert_step(f, step, expected) \
-	assert_ask(f, expected, "awk '$2 == \"" step "\" {$1 = $4 = $5 = \"\"; print}' " TRACE)
+static void expect_step(struct fixture *f, const char *step, const char *expected)
+{
+	assert_ask(f, expected, "awk '$2 == \"%s\" {$1 = $4 = $5 = \"\"; print}' " TRACE, step);
+}
 
 static void each_step_is_a_line_with_every_request_and_its_verdict(void **state)
 {
@@ -51,10 +53,10 @@ static void each_step_is_a_line_with_every_request_and_its_verdict(void **state)
 	submit(f, move("WP01", KT_STATUS_APPROVED, "codex"), NULL);
 	finish(f);
 	assert_ask(f, pid, "cut -d' ' -f1 " TRACE " | sort -u");
-	assert_step(f, "idle", " idle lock   " FIRST "," SECOND ":- :-");
-	assert_step(f, "build", " build swap   " FIRST "," SECOND ":b :e");
-	assert_step(f, "files", " files answer   " FIRST "," SECOND ":o :e");
-	assert_step(f, "post", " post idle  ");
+	expect_step(f, "idle", " idle lock   " FIRST "," SECOND ":- :-");
+	expect_step(f, "build", " build swap   " FIRST "," SECOND ":b :e");
+	expect_step(f, "files", " files answer   " FIRST "," SECOND ":o :e");
+	expect_step(f, "post", " post idle  ");
 	assert_ask(f, "swapped",
 		"awk '$2 == \"build\" {print $4, $5}' " TRACE
 		" | grep -q \"^$(git rev-parse kitty/mission-" SLUG "~1) $(git rev-parse "
@@ -75,12 +77,12 @@ static void what_was_committed_before_is_told_from_what_is_committed_now(void **
 	shell(f, ": >" TRACE);
 	submit(f, claim("WP01", FIRST), NULL);
 	finish(f);
-	assert_step(f, "build", " build answer   " FIRST ":n");
+	expect_step(f, "build", " build answer   " FIRST ":n");
 	shell(f, ": >" TRACE);
 	submit(f, claim("WP02", NULL), NULL);
 	finish(f);
 	/* The writer's own choice of an id is known from the build on. */
-	assert_step(f, "gate", " gate judge   :-");
+	expect_step(f, "gate", " gate judge   :-");
 	assert_ask(f, "1",
 		"awk '$2 == \"swap\"' " TRACE " | grep -c \" $(tail -1 " LOG
 		" | sed 's/.*\"event_id\": \"\\([^\"]*\\)\".*/\\1/'):b$\"");
