@@ -121,8 +121,24 @@ static enum kt_code check_lane(const struct admission *a, struct kt_error *err)
 	return KT_E_OK;
 }
 
+/* A mission without lanes.json has no plan (NULL). One that cannot be read is no such mission: what
+ * it would have forbidden must not pass. */
+static enum kt_code find_plan(
+	const struct admission *a, const struct kt_plan **out, struct kt_error *err)
+{
+	struct kt_error cause = KT_ERROR_INIT;
+	enum kt_code code = kt_writer_plan(a->writer, &cause);
+
+	*out = code == KT_E_OK ? a->writer->plan : NULL;
+	if (code == KT_E_OK || code == KT_E_MISSION_NOT_FINALIZED)
+		return KT_E_OK;
+	*err = cause;
+	return code;
+}
+
 static enum kt_code check_wp(struct admission *a, struct kt_error *err)
 {
+	const struct kt_plan *plan = NULL;
 	bool is_known = kt_reducer_wp(a->writer->state, a->wp_id, &a->wp);
 
 	if (a->writer->to.kind == KT_DESTINATION_LANE &&
@@ -132,8 +148,9 @@ static enum kt_code check_wp(struct admission *a, struct kt_error *err)
 	/* finalize-tasks brings the plan along with the first rows of its WPs. */
 	if (is_known || kt_json_get(a->pending->request, "files") != NULL)
 		return KT_E_OK;
-	if (kt_writer_plan(a->writer, err) != KT_E_OK ||
-		kt_plan_find_wp(a->writer->plan, a->wp_id) == NULL)
+	if (find_plan(a, &plan, err) != KT_E_OK)
+		return err->code;
+	if (plan == NULL || kt_plan_find_wp(plan, a->wp_id) == NULL)
 		return kt_error_set(err, KT_E_WP_NOT_FOUND, "%s in %s", a->wp_id,
 			a->writer->options.mission->slug);
 	return KT_E_OK;
@@ -175,19 +192,21 @@ static enum kt_code check_belief(const struct admission *a, struct kt_error *err
 
 /* ---- guards ---- */
 
-static bool are_subtasks_complete(const struct admission *a)
+/* Without a plan there is no roster: an empty list counts as complete. */
+static enum kt_code check_subtasks(
+	const struct admission *a, bool *are_complete, struct kt_error *err)
 {
-	const struct kt_wp *wp = NULL;
 	const struct kt_json *done = kt_json_get(a->wp.entry, "subtasks");
-	struct kt_error ignored = KT_ERROR_INIT;
+	const struct kt_plan *plan = NULL;
+	const struct kt_wp *wp = NULL;
+	enum kt_code code = find_plan(a, &plan, err);
 
-	if (kt_writer_plan(a->writer, &ignored) != KT_E_OK)
-		return true; /* no plan, no roster: an empty list counts as complete */
-	wp = kt_plan_find_wp(a->writer->plan, a->wp_id);
-	for (size_t i = 0; wp != NULL && wp->subtasks != NULL && wp->subtasks[i] != NULL; i++)
-		if (!text_equal(kt_json_get_string(done, wp->subtasks[i]), "done"))
-			return false;
-	return true;
+	*are_complete = true;
+	if (plan != NULL)
+		wp = kt_plan_find_wp(plan, a->wp_id);
+	for (size_t i = 0; wp != NULL && wp->subtasks[i] != NULL; i++)
+		*are_complete &= text_equal(kt_json_get_string(done, wp->subtasks[i]), "done");
+	return code;
 }
 
 static const struct kt_json *object_or_null(const struct kt_json *op, const char *name)
@@ -200,21 +219,28 @@ static const struct kt_json *object_or_null(const struct kt_json *op, const char
 static enum kt_code check_move(
 	const struct admission *a, enum kt_status to, const char *mode, struct kt_error *err)
 {
-	char *context = kt_format("%s:%s", mode, a->writer->to.worktree);
+	char *context = NULL;
+	bool are_complete = true;
 	struct kt_move move = {.from = a->from,
 		.to = to,
 		.actor = a->actor,
 		.reason = kt_json_get_string(a->op, "reason"),
 		.review_ref = kt_json_get_string(a->op, "review_ref"),
-		.workspace_context = context,
 		.force = kt_json_get_bool(a->op, "force", false),
-		.subtasks_complete = a->from != KT_STATUS_IN_PROGRESS || are_subtasks_complete(a),
 		.implementation_evidence = a->wp.has_transition,
 		.evidence = object_or_null(a->op, "evidence"),
 		.review_result = object_or_null(a->op, "review_result")};
 	struct kt_error cause = KT_ERROR_INIT;
-	enum kt_code code = kt_move_check(&move, &cause);
+	enum kt_code code = KT_E_OK;
 
+	if (a->from == KT_STATUS_IN_PROGRESS && to == KT_STATUS_FOR_REVIEW && !move.force)
+		code = check_subtasks(a, &are_complete, err);
+	if (code != KT_E_OK)
+		return code;
+	context = kt_format("%s:%s", mode, a->writer->to.worktree);
+	move.workspace_context = context;
+	move.subtasks_complete = are_complete;
+	code = kt_move_check(&move, &cause);
 	free(context);
 	if (code != KT_E_OK)
 		return kt_error_set(err, code, "%s: %s", a->wp_id, cause.detail);
@@ -263,31 +289,27 @@ static void remember_move(const struct admission *a, enum kt_status to)
 }
 
 /* What is integrated later is the commit that was approved, not a moving tip: the row names it.
- * NULL: the caller named it, or the WP has no lane branch. */
-static struct kt_json *approval_new(const struct admission *a)
+ * *out stays: the caller named it, or the WP has no lane branch. */
+static enum kt_code find_approval(
+	const struct admission *a, struct kt_json **out, struct kt_error *err)
 {
 	const struct kt_json *given = object_or_null(a->op, "policy_metadata");
+	const struct kt_plan *plan = NULL;
 	const struct kt_lane_plan *lane = NULL;
-	struct kt_error ignored = KT_ERROR_INIT;
-	struct kt_json *metadata = NULL;
 	struct kt_oid tip = {{0}};
-	char *branch = NULL, *ref = NULL;
 
-	if (kt_json_get_string(given, "approved_commit") != NULL ||
-		kt_writer_plan(a->writer, &ignored) != KT_E_OK)
-		return NULL;
-	lane = kt_lanes_of_wp(a->writer->plan->lanes, a->wp_id);
-	if (lane == NULL || strcmp(lane->id, "lane-planning") == 0)
-		return NULL;
-	branch = kt_mission_lane_branch(a->writer->options.mission, lane->id);
-	ref = kt_format("refs/heads/%s", branch);
-	if (kt_store_ref_read(a->writer->store, ref, &tip, &ignored) == KT_E_OK) {
-		metadata = given != NULL ? kt_json_copy(given) : kt_json_new_object();
-		kt_json_set_string(metadata, "approved_commit", kt_oid_format(&tip).text);
-	}
-	free(ref);
-	free(branch);
-	return metadata;
+	if (kt_json_get_string(given, "approved_commit") != NULL)
+		return KT_E_OK;
+	if (find_plan(a, &plan, err) != KT_E_OK)
+		return err->code;
+	if (plan != NULL)
+		lane = kt_lanes_of_wp(plan->lanes, a->wp_id);
+	if (lane == NULL || strcmp(lane->id, "lane-planning") == 0 ||
+		!kt_writer_lane_tip(a->writer, lane->id, &tip))
+		return KT_E_OK;
+	*out = given != NULL ? kt_json_copy(given) : kt_json_new_object();
+	kt_json_set_string(*out, "approved_commit", kt_oid_format(&tip).text);
+	return KT_E_OK;
 }
 
 static enum kt_code write_move(
@@ -309,9 +331,11 @@ static enum kt_code write_move(
 		.evidence = object_or_null(a->op, "evidence"),
 		.policy_metadata = object_or_null(a->op, "policy_metadata"),
 		.review_result = object_or_null(a->op, "review_result")};
-	struct kt_json *approval = to == KT_STATUS_APPROVED ? approval_new(a) : NULL;
+	struct kt_json *approval = NULL;
 	enum kt_code code = KT_E_OK;
 
+	if (to == KT_STATUS_APPROVED && find_approval(a, &approval, err) != KT_E_OK)
+		return err->code;
 	if (approval != NULL)
 		row.policy_metadata = approval;
 	kt_stamp_at(a->writer->state, at);
@@ -455,8 +479,7 @@ enum kt_code kt_request_admit(
 	pending->moves = kt_json_new_array();
 	pending->event_ids = kt_json_new_array();
 	kt_buffer_clear(&pending->rows);
-	for (a.op = kt_json_first(ops); a.op != NULL && code == KT_E_OK && pending->outcome == NULL;
-		a.op = kt_json_next(a.op))
+	for (a.op = kt_json_first(ops); a.op != NULL && code == KT_E_OK; a.op = kt_json_next(a.op))
 		code = admit_op(&a, err);
 	if (code == KT_E_OK && a.repeated > 0 && pending->rows.len > 0)
 		code = kt_error_set(err, KT_E_EVENT_ID_CONFLICT,

@@ -20,22 +20,6 @@ char *kt_working_path(const struct kt_writer *writer, const char *relative)
 	return kt_path_join(writer->to.worktree, relative);
 }
 
-static enum kt_code write_all(
-	int fd, const char *bytes, size_t len, const char *path, struct kt_error *err)
-{
-	while (len > 0) {
-		ssize_t wrote = write(fd, bytes, len);
-
-		if (wrote < 0 && errno == EINTR)
-			continue;
-		if (wrote < 0)
-			return kt_error_sys(err, kt_error_from_errno(errno), errno, "%s", path);
-		bytes += wrote;
-		len -= (size_t)wrote;
-	}
-	return KT_E_OK;
-}
-
 enum kt_code kt_working_log_append(struct kt_writer *writer, size_t old_len, const void *rows,
 	size_t len, struct kt_error *err)
 {
@@ -53,9 +37,9 @@ enum kt_code kt_working_log_append(struct kt_writer *writer, size_t old_len, con
 	} else if (facts.st_size != (off_t)old_len) {
 		code = kt_error_set(err, KT_E_LOG_EDITED, "%s has %lld bytes, the branch %zu", path,
 			(long long)facts.st_size, old_len);
-	} else {
-		code = write_all(fd, rows, len, path, err);
-		if (code != KT_E_OK && ftruncate(fd, (off_t)old_len) != 0)
+	} else if (kt_file_write_all(fd, rows, len) != 0) {
+		code = kt_error_sys(err, kt_error_from_errno(errno), errno, "%s", path);
+		if (ftruncate(fd, (off_t)old_len) != 0)
 			kt_writer_notice(writer,
 				"warning: %s could not be cut back; the next command heals it",
 				path);
@@ -205,17 +189,16 @@ static enum kt_code write_plan_file(struct kt_writer *writer, const char *relati
 	enum kt_code code = kt_store_blob_read(
 		writer->store, &writer->tip, relative, &found, &oid, &bytes, err);
 
-	KT_BUG_UNLESS(code != KT_E_OK || (found && kt_oid_equal(&oid, blob)));
-	if (code == KT_E_OK && kt_file_read(path, PLAN_FILE_MAX, &now, &ignored) == KT_E_OK &&
-		now.len == bytes.len &&
+	if (code != KT_E_OK)
+		goto out;
+	/* Admission lets nothing in that is not below the mission's folder. */
+	KT_BUG_UNLESS(slash != NULL && found && kt_oid_equal(&oid, blob));
+	if (kt_file_read(path, PLAN_FILE_MAX, &now, &ignored) == KT_E_OK && now.len == bytes.len &&
 		memcmp(kt_buffer_text(&now), kt_buffer_text(&bytes), now.len) == 0)
 		goto out;
-	if (code == KT_E_OK && now.len > 0)
-		free(kt_quarantine_bytes(writer, slash == NULL ? relative : slash + 1,
-			kt_buffer_text(&now), now.len));
-	if (code == KT_E_OK)
-		code = kt_file_write_atomic(
-			path, kt_buffer_text(&bytes), bytes.len, 0644, false, err);
+	if (now.len > 0)
+		free(kt_quarantine_bytes(writer, slash + 1, kt_buffer_text(&now), now.len));
+	code = kt_file_write_atomic(path, kt_buffer_text(&bytes), bytes.len, 0644, false, err);
 out:
 	kt_buffer_release(&bytes);
 	kt_buffer_release(&now);

@@ -128,14 +128,14 @@ static bool is_own_stale(const struct lock_rule *rule, const struct stat *lock)
 	       lock->st_mtime <= rule->intent_time + INTENT_SPAN_S;
 }
 
-static bool read_proc(const char *pid, const char *name, struct kt_buffer *out)
+/* Nothing is read of a process that has ended. */
+static void read_proc(const char *pid, const char *name, struct kt_buffer *out)
 {
 	char *path = kt_format("/proc/%s/%s", pid, name);
 	struct kt_error ignored = KT_ERROR_INIT;
-	bool is_read = kt_file_read(path, PROC_MAX, out, &ignored) == KT_E_OK;
 
+	(void)!kt_file_read(path, PROC_MAX, out, &ignored);
 	free(path);
-	return is_read;
 }
 
 /* Is it one of the git commands that a writer starts to move the ref or to write the index? */
@@ -145,10 +145,10 @@ static bool is_mover(const char *pid)
 	struct kt_buffer words = KT_BUFFER_INIT;
 	bool found = false;
 
-	if (read_proc(pid, "cmdline", &words))
-		for (size_t at = 0; at < words.len && !found; at += strlen(words.data + at) + 1)
-			for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++)
-				found = found || strcmp(words.data + at, commands[i]) == 0;
+	read_proc(pid, "cmdline", &words);
+	for (size_t at = 0; at < words.len && !found; at += strlen(words.data + at) + 1)
+		for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++)
+			found = found || strcmp(words.data + at, commands[i]) == 0;
 	kt_buffer_release(&words);
 	return found;
 }
@@ -159,15 +159,15 @@ static bool is_git_in(const struct kt_writer *writer, const char *pid)
 	const char *common = writer->options.mission->common_dir;
 	struct kt_buffer comm = KT_BUFFER_INIT;
 	char *path = kt_format("/proc/%s/cwd", pid), cwd[4096];
-	bool is_git =
-		read_proc(pid, "comm", &comm) && strncmp(kt_buffer_text(&comm), "git", 3) == 0;
-	ssize_t len = is_git ? readlink(path, cwd, sizeof cwd - 1) : -1;
+	ssize_t len = -1;
 
+	read_proc(pid, "comm", &comm);
+	if (strncmp(kt_buffer_text(&comm), "git", 3) == 0)
+		len = readlink(path, cwd, sizeof cwd - 1);
 	cwd[len > 0 ? len : 0] = '\0';
 	kt_buffer_release(&comm);
 	free(path);
-	return is_git &&
-	       (strncmp(cwd, root, strlen(root)) == 0 || strncmp(cwd, common, strlen(common)) == 0);
+	return strncmp(cwd, root, strlen(root)) == 0 || strncmp(cwd, common, strlen(common)) == 0;
 }
 
 /* Does a git process stand in this repository? Git lock files name no owner, so this is all one can
@@ -178,7 +178,7 @@ static bool is_git_at_work(const struct kt_writer *writer, bool only_movers)
 	struct dirent *entry = NULL;
 	bool found = processes == NULL;
 
-	while (!found && processes != NULL && (entry = readdir(processes)) != NULL)
+	while (!found && (entry = readdir(processes)) != NULL)
 		found = entry->d_name[0] >= '1' && entry->d_name[0] <= '9' &&
 			is_git_in(writer, entry->d_name) &&
 			(!only_movers || is_mover(entry->d_name));
@@ -193,8 +193,8 @@ static bool is_from_before_boot(const struct stat *lock)
 {
 	struct timespec up = {0, 0};
 
-	return clock_gettime(CLOCK_BOOTTIME, &up) == 0 &&
-	       lock->st_mtime < time(NULL) - up.tv_sec - OLD_LOCK_S;
+	KT_BUG_UNLESS(clock_gettime(CLOCK_BOOTTIME, &up) == 0);
+	return lock->st_mtime < time(NULL) - up.tv_sec - OLD_LOCK_S;
 }
 
 /*

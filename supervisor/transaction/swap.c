@@ -105,21 +105,21 @@ static enum kt_code finish_hooked_swap(
 	return code;
 }
 
-static bool has_landed(struct kt_writer *writer)
+/* Errors: those of the history that could not be read: then nobody knows. */
+static enum kt_code find_landed(struct kt_writer *writer, bool *has_landed, struct kt_error *err)
 {
 	struct kt_oid now = {{0}};
 	struct kt_error ignored = KT_ERROR_INIT;
-	bool is_below = false;
 
+	*has_landed = false;
 	if (kt_store_ref_read(writer->store, writer->to.ref, &now, &ignored) != KT_E_OK)
-		return false;
-	if (kt_oid_equal(&now, &writer->new_tip))
-		return true;
+		return KT_E_OK; /* deleted */
+	*has_landed = kt_oid_equal(&now, &writer->new_tip);
+	if (*has_landed)
+		return KT_E_OK;
 	/* A foreign commit came on top before the ref was read back: building again would write the
 	 * rows twice. */
-	return kt_store_is_ancestor(writer->store, &writer->new_tip, &now, &is_below, &ignored) ==
-		       KT_E_OK &&
-	       is_below;
+	return kt_store_is_ancestor(writer->store, &writer->new_tip, &now, has_landed, err);
 }
 
 static size_t count_built(const struct kt_writer *writer)
@@ -220,14 +220,17 @@ static enum turn swap_failed(struct kt_writer *writer, const struct kt_error *er
 
 static enum turn swap_ended(struct kt_writer *writer, enum kt_code code, struct kt_error *err)
 {
-	if (code != KT_E_OK && has_landed(writer)) {
-		if (err->sys_errno == 0)
-			code = kt_commit_settle(writer->options.repo, writer->to.ref, err);
-		if (code != KT_E_OK)
-			return outcome_unknown(writer, err);
-	}
-	if (code != KT_E_OK)
+	struct kt_error cause = KT_ERROR_INIT;
+	bool has_landed = true;
+
+	if (code != KT_E_OK && find_landed(writer, &has_landed, &cause) != KT_E_OK)
+		return outcome_unknown(writer, &cause);
+	if (!has_landed)
 		return swap_failed(writer, err);
+	if (code != KT_E_OK && err->sys_errno == 0)
+		code = kt_commit_settle(writer->options.repo, writer->to.ref, err);
+	if (code != KT_E_OK)
+		return outcome_unknown(writer, err);
 	writer->step = STEP_FILES;
 	return TURN_NEXT;
 }

@@ -14,37 +14,49 @@
 #include "supervisor/transaction/lock.h"
 #include "supervisor/transaction/writer_private.h"
 
-enum moment { MOMENT_NEVER, MOMENT_BEFORE, MOMENT_AFTERWARDS };
+enum moment { MOMENT_NEVER, MOMENT_BEFORE, MOMENT_AFTERWARDS, MOMENT_ACTION };
 
-static struct {
+struct fault {
 	const char *name; /* NULL: any */
 	unsigned left;    /* calls until it fails; 0: none will */
 	bool is_lasting;
 	enum moment moment;
 	enum kt_code code;
 	int sys_errno;
-	const char *struck;
-} fault;
+	void (*action)(void *);
+	void *arg;
+};
 
-/* When this call has to fail; counts it. */
-static enum moment strikes(const char *name)
+static struct fault fault, second;
+static const char *struck;
+
+/* The fault that this call has to meet; counts it. */
+static struct fault strikes(const char *name)
 {
+	static const struct fault none;
+	struct fault now = fault;
+
 	if (fault.left == 0 || (fault.name != NULL && strcmp(fault.name, name) != 0))
-		return MOMENT_NEVER;
+		return none;
 	if (fault.left > 1) {
 		fault.left--;
-		return MOMENT_NEVER;
+		return none;
 	}
-	if (!fault.is_lasting)
-		fault.left = 0;
-	fault.struck = name;
-	return fault.moment;
+	struck = name;
+	if (!fault.is_lasting) {
+		fault = second;
+		second = none;
+	}
+	if (now.moment != MOMENT_ACTION)
+		return now;
+	now.action(now.arg);
+	return none;
 }
 
-static enum kt_code strike(const char *name, struct kt_error *err)
+static enum kt_code strike(const struct fault *now, const char *name, struct kt_error *err)
 {
-	(void)kt_error_set(err, fault.code, "the test wants %s to fail", name);
-	err->sys_errno = fault.sys_errno;
+	(void)kt_error_set(err, now->code, "the test wants %s to fail", name);
+	err->sys_errno = now->sys_errno;
 	return err->code;
 }
 
@@ -55,12 +67,13 @@ static enum kt_code strike(const char *name, struct kt_error *err)
 	enum kt_code __wrap_##name parameters; \
 	enum kt_code __wrap_##name parameters \
 	{ \
-		enum moment moment = strikes(#name); \
+		const struct fault now = strikes(#name); \
 		enum kt_code code = KT_E_OK; \
 \
-		if (moment != MOMENT_BEFORE) \
+		if (now.moment != MOMENT_BEFORE) \
 			code = __real_##name arguments; \
-		return moment == MOMENT_NEVER || code != KT_E_OK ? code : strike(#name, err); \
+		return now.moment == MOMENT_NEVER || code != KT_E_OK ? code \
+								     : strike(&now, #name, err); \
 	}
 #include "unit/transaction/seams.def"
 #undef SEAM
@@ -69,11 +82,8 @@ static enum kt_code strike(const char *name, struct kt_error *err)
 
 static void arm(const char *name, unsigned nth, enum kt_code code)
 {
-	memset(&fault, 0, sizeof fault);
-	fault.name = name;
-	fault.left = nth;
-	fault.moment = MOMENT_BEFORE;
-	fault.code = code;
+	(void)kt_seam_end();
+	fault = (struct fault){.name = name, .left = nth, .moment = MOMENT_BEFORE, .code = code};
 }
 
 void kt_seam_fail(const char *name, unsigned nth, enum kt_code code)
@@ -94,10 +104,25 @@ void kt_seam_fail_from(const char *name, unsigned nth, enum kt_code code)
 	fault.is_lasting = true;
 }
 
+void kt_seam_then(const char *name, unsigned nth, enum kt_code code)
+{
+	second = (struct fault){.name = name, .left = nth, .moment = MOMENT_BEFORE, .code = code};
+}
+
+void kt_seam_before(const char *name, unsigned nth, void (*action)(void *), void *arg)
+{
+	arm(name, nth, KT_E_OK);
+	fault.moment = MOMENT_ACTION;
+	fault.action = action;
+	fault.arg = arg;
+}
+
 const char *kt_seam_end(void)
 {
-	const char *struck = fault.struck;
+	const char *last = struck;
 
 	memset(&fault, 0, sizeof fault);
-	return struck;
+	memset(&second, 0, sizeof second);
+	struck = NULL;
+	return last;
 }

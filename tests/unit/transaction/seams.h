@@ -21,6 +21,10 @@ void kt_seam_fail(const char *name, unsigned nth, enum kt_code code);
 void kt_seam_fail_afterwards(const char *name, unsigned nth, enum kt_code code, int sys_errno);
 /* From the nth call on every one fails. */
 void kt_seam_fail_from(const char *name, unsigned nth, enum kt_code code);
+/* A second fault, armed when the first has struck: of a call after that one. */
+void kt_seam_then(const char *name, unsigned nth, enum kt_code code);
+/* Nothing fails, but somebody does something right before the nth call. */
+void kt_seam_before(const char *name, unsigned nth, void (*action)(void *), void *arg);
 /* Nothing fails any more. Name of the call that did last; NULL: none. */
 const char *kt_seam_end(void);
 
