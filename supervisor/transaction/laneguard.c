@@ -1,8 +1,8 @@
 /*
- * The lane gate inside the transaction: no work package goes to for_review with a lane that touched
- * what is not its own (architecture.md, 7). A helper child (`kitty internal lane-gate`) judges the
- * lane's tip; this step waits for it, whoever asked for the move. Must never judge a lane twice at
- * the same tip.
+ * The lane gate: no work package goes to for_review with a lane that touched what is not its own.
+ * A helper child (`kitty internal lane-gate`) judges the lane's tip, whoever asked for the move. A
+ * supervisor has most requests judged before they come here (aside.c), because everybody waits for
+ * a child of this step. Must never judge a lane twice at the same tip.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +12,8 @@
 #include "supervisor/transaction/writer_private.h"
 
 static const char PLANNING_LANE[] = "lane-planning";
+
+enum { AGAIN_PART = 10 };
 
 /* The WP that the request moves to for_review by the rules; NULL: none. An override answers for
  * itself. */
@@ -45,13 +47,21 @@ static bool find_tip(
 	return kt_writer_lane_tip(writer, lane->id, tip);
 }
 
+bool kt_lane_is_to_judge(struct kt_writer *writer, const struct pending *pending,
+	const char **lane_id, struct kt_oid *tip)
+{
+	const char *wp_id =
+		pending->outcome == NULL && !pending->is_judged ? handed_over(pending) : NULL;
+
+	return wp_id != NULL && find_tip(writer, wp_id, lane_id, tip) &&
+	       !(pending->has_judged_tip && kt_oid_equal(&pending->judged_tip, tip));
+}
+
 static struct pending *next_to_judge(
 	struct kt_writer *writer, const char **lane_id, struct kt_oid *tip)
 {
 	for (struct pending *p = writer->batch; p != NULL; p = p->next) {
-		const char *wp_id = p->outcome == NULL && !p->is_judged ? handed_over(p) : NULL;
-
-		if (wp_id != NULL && find_tip(writer, wp_id, lane_id, tip))
+		if (kt_lane_is_to_judge(writer, p, lane_id, tip))
 			return p;
 		p->is_judged = true;
 	}
@@ -65,35 +75,50 @@ static enum turn wait_for_judge(struct kt_writer *writer)
 	return TURN_WAIT;
 }
 
-static enum turn start_judge(struct kt_writer *writer, struct pending *pending, const char *lane_id,
-	const struct kt_oid *tip)
+enum kt_code kt_lane_judge_start(struct kt_writer *writer, struct kt_subprocess *child,
+	const char *lane_id, const struct kt_oid *tip, int timeout_ms, struct kt_error *err)
 {
 	const struct kt_mission *mission = writer->options.mission;
 	struct kt_oid_text text = kt_oid_format(tip);
 	const char *const argv[] = {writer->program, "internal", "lane-gate", "--mission",
 		mission->slug, "--lane", lane_id, "--commit", text.text, NULL};
+
+	return kt_subprocess_start(child, argv, NULL, mission->repo_root, timeout_ms, err);
+}
+
+int kt_lane_judge_timeout_ms(const struct kt_writer *writer)
+{
+	/* As long as a hook may take. */
+	return writer->options.hook_timeout_ms ? writer->options.hook_timeout_ms
+					       : KT_HOOK_TIMEOUT_MS;
+}
+
+static enum turn start_judge(struct kt_writer *writer, struct pending *pending, const char *lane_id,
+	const struct kt_oid *tip)
+{
+	/* A lane that went on after it was judged beside the transaction: others wait for this one,
+	 * so it gets a part of the time. */
+	int timeout = kt_lane_judge_timeout_ms(writer) / (pending->has_judged_tip ? AGAIN_PART : 1);
 	struct kt_error err = KT_ERROR_INIT;
 
-	/* As long as a hook may take: everybody's requests wait for it. */
-	if (kt_subprocess_start(&writer->child, argv, NULL, mission->repo_root, KT_HOOK_TIMEOUT_MS,
-		    &err) == KT_E_OK)
+	writer->at_gate = pending;
+	if (kt_lane_judge_start(writer, &writer->child, lane_id, tip, timeout, &err) == KT_E_OK)
 		return wait_for_judge(writer);
 	pending->is_judged = true;
 	kt_pending_fail(writer, pending, &err);
 	return TURN_NEXT;
 }
 
-static void judge_ended(
-	struct kt_writer *writer, struct pending *pending, const struct kt_child_status *status)
+void kt_lane_judge_ended(struct kt_writer *writer, struct kt_subprocess *child,
+	struct pending *pending, const struct kt_child_status *status)
 {
 	struct kt_buffer output = KT_BUFFER_INIT;
 	struct kt_json *answer = NULL;
 	struct kt_error err = KT_ERROR_INIT, ignored = KT_ERROR_INIT;
 	const char *start = NULL;
 
-	kt_subprocess_output(&writer->child, 1 << 20, &output);
-	kt_subprocess_release(&writer->child);
-	pending->is_judged = true;
+	kt_subprocess_output(child, 1 << 20, &output);
+	kt_subprocess_release(child);
 	/* A warning on standard error may stand before the object. */
 	start = strchr(kt_buffer_text(&output), '{');
 	if (status->timed_out) {
@@ -122,17 +147,15 @@ enum turn kt_step_judge(struct kt_writer *writer)
 	struct kt_child_status status = {0};
 	struct kt_oid tip = {{0}};
 	const char *lane_id = NULL;
-	struct pending *pending = next_to_judge(writer, &lane_id, &tip);
+	struct pending *pending = NULL;
 
 	if (writer->child.child.pid > 0) {
 		if (!kt_subprocess_poll(&writer->child, &status))
 			return wait_for_judge(writer);
-		if (pending != NULL)
-			judge_ended(writer, pending, &status);
-		else
-			kt_subprocess_release(&writer->child);
-		return TURN_NEXT;
+		kt_lane_judge_ended(writer, &writer->child, writer->at_gate, &status);
+		writer->at_gate->is_judged = true;
 	}
+	pending = next_to_judge(writer, &lane_id, &tip);
 	if (pending != NULL)
 		return start_judge(writer, pending, lane_id, &tip);
 	writer->step = STEP_MERGE;

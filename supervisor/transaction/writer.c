@@ -84,7 +84,7 @@ static void pending_free(struct pending *pending)
 }
 
 /* Tells the submitter and runs the effects, which must not run after a rejection (seed FR-022). */
-static void pending_answer(struct pending *pending)
+void kt_pending_answer(struct pending *pending)
 {
 	bool has_succeeded = kt_json_get(pending->outcome, "receipt") != NULL;
 
@@ -111,7 +111,7 @@ static void abandon(struct kt_writer *writer, struct pending *list)
 		list = pending->next;
 		if (pending->outcome == NULL)
 			kt_pending_fail(writer, pending, &err);
-		pending_answer(pending);
+		kt_pending_answer(pending);
 	}
 }
 
@@ -131,6 +131,7 @@ void kt_writer_free(struct kt_writer *writer)
 	kt_subprocess_release(&writer->child);
 	abandon(writer, writer->batch);
 	abandon(writer, writer->queue);
+	abandon(writer, kt_asides_end(writer));
 	release_lock(writer);
 	kt_reducer_free(writer->state);
 	kt_plan_free(writer->plan);
@@ -167,8 +168,8 @@ void kt_writer_submit_with_effects(struct kt_writer *writer, const struct kt_jso
 		memcpy(pending->effects, effects->rows, effects->len * sizeof *effects->rows);
 	if (kt_request_check(request, &err) != KT_E_OK)
 		kt_pending_fail(writer, pending, &err);
-	*writer->queue_end = pending;
-	writer->queue_end = &pending->next;
+	pending->serial = ++writer->submitted;
+	kt_queue_add(writer, pending);
 }
 
 void kt_writer_submit(struct kt_writer *writer, const struct kt_json *request, const char *lane,
@@ -207,10 +208,11 @@ static bool all_decided(const struct kt_writer *writer)
 
 static enum turn step_idle(struct kt_writer *writer)
 {
+	kt_asides_look(writer);
 	if (writer->queue == NULL && !writer->lock_is_asked) {
 		if (!writer->options.hold_lock)
 			release_lock(writer);
-		writer->wait = (struct kt_wait){-1, -1};
+		writer->wait = kt_asides_wait(writer);
 		return TURN_WAIT;
 	}
 	take_batch(writer);
@@ -336,7 +338,7 @@ static enum turn step_answer(struct kt_writer *writer)
 
 		writer->batch = p->next;
 		publish(writer, p);
-		pending_answer(p);
+		kt_pending_answer(p);
 	}
 	if (writer->singles_left > 0 && --writer->singles_left == 0)
 		writer->retry_singly = false;
@@ -355,7 +357,7 @@ bool kt_writer_turn(struct kt_writer *writer, struct kt_wait *wait)
 		kt_trace_step(writer, step);
 	}
 	*wait = writer->wait;
-	return writer->step == STEP_IDLE;
+	return writer->step == STEP_IDLE && writer->asides == NULL;
 }
 
 void kt_writer_finish(struct kt_writer *writer)

@@ -8,6 +8,7 @@
  * admit.c     validate and encode rows integrate.c the merge of a lane build.c     build hookrun.c
  * hooks swap.c      swap                                   files.c     log, snapshot, index on disk
  *   receipt.c   receipts and failures
+ *   laneguard.c the lane gate as a step            aside.c     the lane gate beside the steps
  */
 #ifndef KITTY_SUPERVISOR_TRANSACTION_WRITER_PRIVATE_H
 #define KITTY_SUPERVISOR_TRANSACTION_WRITER_PRIVATE_H
@@ -35,6 +36,11 @@ struct pending {
 	void *arg;
 	struct kt_effect *effects;
 	size_t effects_len;
+	uint64_t serial; /* order of submission */
+
+	/* Set while it is aside (aside.c). */
+	bool has_judged_tip; /* the lane gate has let the lane pass at judged_tip */
+	struct kt_oid judged_tip;
 
 	/* Set while its batch runs. */
 	bool is_judged;           /* the lane gate has nothing (more) to say */
@@ -99,6 +105,8 @@ struct kt_writer {
 	struct kt_error acquire_error;
 
 	struct pending *queue, **queue_end;
+	uint64_t submitted;
+	struct aside *asides;  /* requests that wait for a lane gate, and those behind them */
 	struct pending *batch; /* being worked on, in order */
 	bool retry_singly;     /* the last batch failed as a whole: one request at a time until its
 				  members are through */
@@ -127,6 +135,7 @@ struct kt_writer {
 
 	struct kt_hooks hooks;
 	struct kt_subprocess child; /* the one child the writer waits for */
+	struct pending *at_gate;    /* whose lane it judges, in that step */
 	size_t hook_next;           /* position in the sequence of hooks */
 	enum hook_phase hook_phase;
 	char *refused_by;         /* the hook that refused; NULL: none has */
@@ -156,6 +165,28 @@ bool kt_batch_is_refused(struct kt_writer *writer);
 KT_MUST_CHECK enum kt_code kt_writer_plan(struct kt_writer *writer, struct kt_error *err);
 /* The tip of a lane's branch; false: there is none. */
 bool kt_writer_lane_tip(struct kt_writer *writer, const char *lane_id, struct kt_oid *tip);
+
+/* aside.c: into the queue, or aside. A supervisor's writer judges lanes beside the transaction. */
+void kt_queue_add(struct kt_writer *writer, struct pending *pending);
+/* Those whose gate has ended go on: into the queue, answered, or judged again. */
+void kt_asides_look(struct kt_writer *writer);
+/* What to wait for while nothing else is to do. */
+struct kt_wait kt_asides_wait(const struct kt_writer *writer);
+/* Ends the gates; gives all that waited. */
+struct pending *kt_asides_end(struct kt_writer *writer);
+
+/* laneguard.c: has the gate to judge the lane before the request may pass? Then which, and where
+ * it stands. lane_id borrows from the plan. */
+bool kt_lane_is_to_judge(struct kt_writer *writer, const struct pending *pending,
+	const char **lane_id, struct kt_oid *tip);
+KT_MUST_CHECK enum kt_code kt_lane_judge_start(struct kt_writer *writer,
+	struct kt_subprocess *child, const char *lane_id, const struct kt_oid *tip, int timeout_ms,
+	struct kt_error *err);
+int kt_lane_judge_timeout_ms(const struct kt_writer *writer);
+/* Takes over what the child said: the request's outcome when it may not pass, else its warnings.
+ * Releases the child. */
+void kt_lane_judge_ended(struct kt_writer *writer, struct kt_subprocess *child,
+	struct pending *pending, const struct kt_child_status *status);
 
 /* The steps: each in its file. */
 enum turn kt_step_worktree(struct kt_writer *writer);
@@ -201,6 +232,9 @@ KT_MUST_CHECK enum kt_code kt_commit_request(struct kt_writer *writer, struct pe
 	const char *message, struct kt_oid *commit, struct kt_error *err);
 void kt_batch_discard(
 	struct kt_writer *writer); /* forgets what was built; reducer back at the tip */
+
+/* writer.c: tells the submitter, runs the effects and frees the request. */
+void kt_pending_answer(struct pending *pending);
 
 /* receipt.c */
 void kt_pending_fail(struct kt_writer *writer, struct pending *pending, const struct kt_error *err);
