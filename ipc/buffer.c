@@ -1,5 +1,5 @@
 /*
- * Growing byte strings and memory that aborts instead of failing. Both programs.
+ * Growing byte strings and memory that ends the program instead of failing. Both programs.
  * Never returns NULL for memory; never reads or writes a file.
  */
 #include "ipc/buffer.h"
@@ -8,13 +8,50 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include <kitty/error.h>
+
+static bool answers_json;
+
+void kt_out_of_memory_is_json(bool is_json)
+{
+	answers_json = is_json;
+}
+
+/* All of it or none: nobody is there to be told that telling failed. */
+static void tell(int fd, const char *const parts[], size_t len)
+{
+	struct iovec pieces[16];
+
+	for (size_t i = 0; i < len; i++)
+		pieces[i] = (struct iovec){(void *)(uintptr_t)parts[i], strlen(parts[i])};
+	(void)!writev(fd, pieces, (int)len);
+}
+
+void kt_out_of_memory(void)
+{
+	const char *code = kt_error_text(KT_E_OUT_OF_MEMORY);
+	const char *summary = kt_error_summary(KT_E_OUT_OF_MEMORY);
+	struct kt_error err = {.code = KT_E_OUT_OF_MEMORY};
+	const char *next = kt_error_next_step(&err);
+	const char *text[] = {"kitty: ", summary, " [", code, "]\nnext: ", next, "\n"};
+	const char *json[] = {"{\"error\": {\"code\": \"", code, "\", \"message\": \"", summary,
+		"\", \"detail\": \"\", \"next_step\": \"", next, "\"}}\n"};
+
+	if (answers_json)
+		tell(STDOUT_FILENO, json, sizeof json / sizeof json[0]);
+	else
+		tell(STDERR_FILENO, text, sizeof text / sizeof text[0]);
+	/* No handler of exit() may run: each could ask for memory, or write half of what it has. */
+	_exit(kt_error_exit(KT_E_OUT_OF_MEMORY));
+}
 
 static void check(const void *memory)
 {
-	if (memory == NULL) {
-		(void)fputs("kitty: out of memory\n", stderr);
-		abort();
-	}
+	if (memory == NULL)
+		kt_out_of_memory();
 }
 
 void kt_bug(const char *file, int line, const char *what)

@@ -2,7 +2,7 @@
  * A growing byte string with an upper limit. Never holds less than a terminating NUL after
  * `len` bytes, so `data` is a C string whenever the content has no NUL of its own.
  *
- * Out of memory aborts (style.md, 3.5). Passing the limit is a bug in the caller unless the
+ * Out of memory ends the process (below). Passing the limit is a bug in the caller unless the
  * caller uses kt_buffer_room() first; limits for foreign input are checked before appending.
  */
 #ifndef KITTY_IPC_BUFFER_H
@@ -37,9 +37,15 @@ void kt_buffer_reserve(struct kt_buffer *buffer, size_t extra);
 const char *kt_buffer_text(const struct kt_buffer *buffer); /* borrows; "" when empty */
 char *kt_buffer_take(struct kt_buffer *buffer); /* gives the NUL-terminated content, never NULL */
 
-/* Memory that aborts instead of failing. */
+/*
+ * Memory that ends the program instead of failing: OUT_OF_MEMORY is told (to standard error, or as
+ * the one object on standard output after kt_out_of_memory_is_json(true)), and the process exits as
+ * if it had been killed: what was committed is committed, what was not is not.
+ */
+_Noreturn void kt_out_of_memory(void);
+void kt_out_of_memory_is_json(bool is_json);
 void *kt_alloc(size_t size);		       /* zeroed */
-void *kt_realloc_array(void *old, size_t count, size_t size); /* overflow aborts */
+void *kt_realloc_array(void *old, size_t count, size_t size); /* overflow ends it, too */
 char *kt_strdup(const char *text);	       /* NULL gives NULL */
 char *kt_strndup(const char *text, size_t len);
 char *kt_format(const char *format, ...) KT_PRINTF(1, 2); /* gives */

@@ -37,7 +37,6 @@ static enum kt_code repair_number(struct repair *repair, cJSON *node)
 			"byte %zu: a number beyond the range of a double", span->start);
 	size = strlen(text) + 1;
 	node->valuestring = cJSON_malloc(size);
-	KT_BUG_UNLESS(node->valuestring != NULL);
 	memcpy(node->valuestring, text, size);
 	node->type = cJSON_Raw;
 	return KT_E_OK;
@@ -131,7 +130,7 @@ static enum kt_code build(
 	cJSON *tree = cJSON_ParseWithLength(scan->text, scan->len);
 	enum kt_code code;
 
-	/* What the scan lets through cJSON can read; only memory can have failed. */
+	/* What the scan lets through cJSON can read, and memory does not fail (json.c). */
 	KT_BUG_UNLESS(tree != NULL);
 	code = repair_node(&repair, tree);
 	if (code != KT_E_OK) {

@@ -233,7 +233,7 @@ static enum kt_code events_open(struct kt_supervisor *supervisor, struct kt_erro
 
 	supervisor->base = event_base_new();
 	if (supervisor->base == NULL)
-		return kt_error_set(err, KT_E_INTERNAL, "libevent");
+		return kt_error_set(err, KT_E_OUT_OF_MEMORY, "libevent");
 	(void)signal(SIGPIPE, SIG_IGN);
 	(void)signal(SIGXFSZ, SIG_IGN);
 	for (size_t i = 0; i < 3; i++) {

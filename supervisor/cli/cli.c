@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "ipc/buffer.h"
 #include "supervisor/cli/command.h"
 #include "supervisor/cli/output.h"
 
@@ -144,6 +145,7 @@ static int dispatch(int argc, char **argv)
 	size_t words_len = 0;
 	size_t used = 0;
 
+	kt_out_of_memory_is_json(lead.json);
 	if (lead_parse(argc, argv, &lead, &err) != KT_E_OK)
 		return kt_fail(lead.json, &err);
 	words = (const char *const *)argv + lead.next;

@@ -205,6 +205,8 @@ static enum kt_code parse_failed(struct builder *builder, const yaml_parser_t *p
 	const char *problem = parser->problem == NULL ? "not valid YAML" : parser->problem;
 	yaml_mark_t mark = parser->problem_mark;
 
+	if (parser->error == YAML_MEMORY_ERROR)
+		kt_out_of_memory();
 	/* The reader (bad UTF-8, control characters) knows an offset only; the scanner stands near
 	 * it. */
 	if (parser->error == YAML_READER_ERROR)
@@ -238,7 +240,8 @@ enum kt_code kt_yaml_parse(
 	if (len > KT_YAML_MAX)
 		return kt_error_set(err, KT_E_YAML_INVALID,
 			"line %ld, column 1: larger than %u bytes", first_line, KT_YAML_MAX);
-	KT_BUG_UNLESS(yaml_parser_initialize(&parser) == 1);
+	if (yaml_parser_initialize(&parser) != 1)
+		kt_out_of_memory();
 	/* Fixed, or a byte order mark would choose UTF-16. */
 	yaml_parser_set_encoding(&parser, YAML_UTF8_ENCODING);
 	yaml_parser_set_input_string(&parser, (const unsigned char *)text, len);

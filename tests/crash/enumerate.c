@@ -18,12 +18,12 @@
 
 static const char USAGE[] =
 	"usage: kitty-crash [--stride N] [--seed N] [--jobs N] [--operation NAME] [--layer "
-	"preload|children|strace]\n"
+	"preload|children|strace|memory]\n"
 	"                   [--fault NAME] [--point N] [--keep] [--list]\n"
 	"KITTY_CRASH_STRIDE and KITTY_CRASH_SEED are the defaults of --stride and --seed.\n"
 	"exit: 0 every promise held at every point, 1 one is broken, 2 it could not run\n";
 
-const char *const kt_layer_names[KT_LAYERS] = {"preload", "children", "strace"};
+const char *const kt_layer_names[KT_LAYERS] = {"preload", "children", "strace", "memory"};
 
 #define ALL 63
 #define ROOM (KT_CALL_OPEN | KT_CALL_WRITE | KT_CALL_NAME | KT_CALL_SYNC)
@@ -48,12 +48,19 @@ const struct kt_fault_row kt_fault_rows[] = {
 	{"short-full", KT_FAULT_SHORT, ENOSPC, true, KT_CALL_WRITE, 4, NULL},
 	{"fsync", KT_FAULT_ERRNO, EIO, false, KT_CALL_SYNC, 1, NULL},
 	{"fsync-on", KT_FAULT_ERRNO, EIO, true, KT_CALL_SYNC, 1, NULL},
+	{"ENOMEM", KT_FAULT_ERRNO, ENOMEM, false, KT_CALL_MEMORY, 40, NULL},
+	{"ENOMEM-on", KT_FAULT_ERRNO, ENOMEM, true, KT_CALL_MEMORY, 120, NULL},
 };
 const size_t kt_fault_rows_len = sizeof kt_fault_rows / sizeof kt_fault_rows[0];
 
 bool kt_fault_is_kill(const struct kt_fault_row *row)
 {
 	return row->fault == KT_FAULT_KILL || row->fault == KT_FAULT_KILL_GROUP;
+}
+
+bool kt_layer_is_in_git(enum kt_layer layer)
+{
+	return layer == KT_LAYER_CHILDREN || layer == KT_LAYER_STRACE;
 }
 
 /* ---- results: shared by the jobs ---- */
@@ -245,7 +252,8 @@ static void enumerate_operation(
 	kt_scene_open(&scene, operation);
 	for (int layer = 0; layer < KT_LAYERS; layer++) {
 		if ((options->layer >= 0 && options->layer != layer) ||
-			(layer != KT_LAYER_PRELOAD && !operation->spawns_git))
+			(kt_layer_is_in_git((enum kt_layer)layer) && !operation->spawns_git) ||
+			(layer == KT_LAYER_MEMORY && operation->is_recovery))
 			continue;
 		point = (struct kt_point){.scene = &scene, .layer = (enum kt_layer)layer};
 		if (operation->is_recovery)

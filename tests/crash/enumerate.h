@@ -17,6 +17,7 @@ enum kt_layer {
 	KT_LAYER_PRELOAD,  /* libc calls of kitty itself, libgit2's included */
 	KT_LAYER_CHILDREN, /* libc calls of git's children, the same library */
 	KT_LAYER_STRACE,   /* system calls of git's children, by ptrace */
+	KT_LAYER_MEMORY,   /* allocations of kitty itself and of the libraries in it */
 	KT_LAYERS
 };
 extern const char *const kt_layer_names[KT_LAYERS];
@@ -34,6 +35,7 @@ extern const struct kt_fault_row kt_fault_rows[];
 extern const size_t kt_fault_rows_len;
 
 bool kt_fault_is_kill(const struct kt_fault_row *row);
+bool kt_layer_is_in_git(enum kt_layer layer);
 
 struct kt_options {
 	const char *operation; /* NULL: all */

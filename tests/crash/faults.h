@@ -21,7 +21,8 @@ enum kt_call_kind {
 	KT_CALL_NAME = 4,      /* rename, link, symlink, mkdir: needs room in a folder */
 	KT_CALL_REMOVE = 8,    /* unlink, rmdir */
 	KT_CALL_SYNC = 16,     /* fsync, fdatasync */
-	KT_CALL_ATTRIBUTE = 32 /* chmod */
+	KT_CALL_ATTRIBUTE = 32, /* chmod */
+	KT_CALL_MEMORY = 64     /* malloc and its kin; counted instead of all others */
 };
 
 enum kt_fault {
@@ -39,6 +40,7 @@ struct kt_faults {
 	int sys_errno; /* KT_FAULT_ERRNO; KT_FAULT_SHORT: what follows when it persists */
 	int persists;  /* from that call on, for the calls of `kinds` */
 	int kinds;     /* which calls the fault can hit; the others are counted only */
+	int is_memory; /* allocations are counted and struck, and nothing else */
 	long at;       /* from 1 */
 	atomic_long calls;
 	atomic_long struck;   /* how often */

@@ -15,9 +15,10 @@ void kt_order(
 
 	memset(faults, 0, sizeof *faults);
 	(void)snprintf(faults->programs, sizeof faults->programs, "%s",
-		layer == KT_LAYER_PRELOAD    ? "kitty,kitty-crash-batch"
+		!kt_layer_is_in_git(layer)   ? "kitty,kitty-crash-batch"
 		: layer == KT_LAYER_CHILDREN ? "git"
 					     : "");
+	faults->is_memory = layer == KT_LAYER_MEMORY;
 	if (row == NULL)
 		return;
 	faults->fault = (int)row->fault;
@@ -89,18 +90,18 @@ bool kt_point_check(const struct kt_point *point, int status, struct kt_buffer *
 
 	if (again == NULL)
 		again = operation->again == NULL ? operation->run : operation->again;
-	if (status == 0 && point->layer != KT_LAYER_PRELOAD)
+	if (status == 0 && kt_layer_is_in_git(point->layer))
 		rerun = kt_format(after_lagging, operation->check, again, again);
 	else if (status == 0)
 		rerun = kt_format(after_success, operation->check, again);
 	else if (point->layer == KT_LAYER_PRELOAD && may_leave_locks(point->fault))
 		rerun = kt_format(after_kept_lock, again, again, again);
-	else if (point->layer == KT_LAYER_PRELOAD)
+	else if (!kt_layer_is_in_git(point->layer))
 		rerun = kt_format(after_failure, again);
 	else
 		rerun = kt_format(after_lost_child, again, again,
 			operation->manual == NULL ? "false" : operation->manual, again);
-	if (point->layer != KT_LAYER_PRELOAD) {
+	if (kt_layer_is_in_git(point->layer)) {
 		char *run = rerun;
 
 		rerun = kt_format("%s%s", run, last_locks);
@@ -167,6 +168,10 @@ enum kt_verdict_of_point kt_point_run(const struct kt_point *point)
 		kt_order(scene, point->layer, NULL, 0);
 	}
 	holds = kt_point_check(point, end.status, &why) && !end.was_stuck;
+	if (!kt_fault_is_kill(point->fault) && end.status > 128) {
+		kt_buffer_puts(&why, "ended by a signal\n");
+		holds = false;
+	}
 	if (!holds)
 		tell(point, &end, what, kt_buffer_text(&why));
 	kt_buffer_release(&why);

@@ -85,7 +85,7 @@ static bool strikes(enum kt_call_kind kind, const char *call, const char *path, 
 {
 	long number = 0;
 
-	if (faults == NULL)
+	if (faults == NULL || (kind == KT_CALL_MEMORY) != (faults->is_memory != 0))
 		return false;
 	number = atomic_fetch_add(&faults->calls, 1) + 1;
 	if (number < KT_FAULTS_CALLS_MAX && faults->fault == KT_FAULT_NONE)
@@ -232,6 +232,23 @@ PUBLIC ssize_t writev(int fd, const struct iovec *parts, int count)
 								    : -1;
 	return next_writev(fd, parts, count);
 }
+
+/* ---- memory ---- */
+
+/* glibc's own names for them: dlsym() allocates, so NEXT would go round in a circle. */
+void *__libc_malloc(size_t size);
+void *__libc_calloc(size_t count, size_t size);
+void *__libc_realloc(void *old, size_t size);
+
+#define WRAP_MEMORY(name, parameters, arguments) \
+	PUBLIC void *name parameters \
+	{ \
+		return strikes(KT_CALL_MEMORY, #name, "", -1) ? NULL : __libc_##name arguments; \
+	}
+
+WRAP_MEMORY(malloc, (size_t size), (size))
+WRAP_MEMORY(calloc, (size_t count, size_t size), (count, size))
+WRAP_MEMORY(realloc, (void *old, size_t size), (old, size))
 
 /* ---- open ---- */
 
