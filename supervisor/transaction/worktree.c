@@ -78,20 +78,20 @@ static void warn_if_remade(struct kt_writer *writer)
 	kt_buffer_release(&output);
 }
 
-static enum turn helper_ended(struct kt_writer *writer, const struct kt_child_status *status)
+static enum kt_code helper_ended(
+	struct kt_writer *writer, const struct kt_child_status *status, struct kt_error *err)
 {
-	struct kt_error err = KT_ERROR_INIT;
 	struct kt_oid tip = {{0}};
 
 	if (status->timed_out || !status->exited || status->exit_code != 0)
-		explain_helper(writer, &err);
+		explain_helper(writer, err);
 	else
 		warn_if_remade(writer);
 	kt_subprocess_release(&writer->child);
-	if (err.code == KT_E_OK &&
-		kt_store_ref_read(writer->store, writer->to.ref, &tip, &err) == KT_E_OK)
+	if (err->code == KT_E_OK &&
+		kt_store_ref_read(writer->store, writer->to.ref, &tip, err) == KT_E_OK)
 		kt_synced_write(writer, &tip);
-	return err.code == KT_E_OK ? TURN_NEXT : fail(writer, &err);
+	return err->code;
 }
 
 static enum kt_code check_facts(
@@ -133,20 +133,26 @@ enum turn kt_step_worktree(struct kt_writer *writer)
 	struct kt_worktree_facts facts = {0};
 	struct kt_child_status status = {0};
 	struct kt_error err = KT_ERROR_INIT;
+	bool is_helped = writer->child.child.pid > 0;
 
 	if (!kt_destination_is_own(&writer->to))
 		return enter_checkout(writer);
-	if (writer->child.child.pid > 0) {
+	if (is_helped) {
 		if (!kt_subprocess_poll(&writer->child, &status))
 			return wait_for_child(writer);
-		if (helper_ended(writer, &status) == TURN_NEXT && writer->step == STEP_ANSWER)
-			return TURN_NEXT;
+		if (helper_ended(writer, &status, &err) != KT_E_OK)
+			return fail(writer, &err);
 	}
 	kt_worktree_inspect(writer->options.repo, writer->to.worktree, &facts);
 	/* One whose making was killed has no HEAD to speak of yet; the helper makes it anew. */
-	if (!facts.exists || !facts.is_linked || kt_worktree_is_unfinished(facts.git_dir)) {
+	if (!facts.is_linked || kt_worktree_is_unfinished(facts.git_dir)) {
 		kt_worktree_facts_release(&facts);
-		return start_helper(writer);
+		if (!is_helped)
+			return start_helper(writer);
+		/* Taken away again at once, or never made: not to be tried without an end. */
+		(void)kt_error_set(
+			&err, KT_E_BOOKKEEPING_WORKTREE_MISSING, "%s", writer->to.worktree);
+		return fail(writer, &err);
 	}
 	if (check_facts(writer, &facts, &err) == KT_E_OK) {
 		free(writer->to.git_dir);
@@ -218,7 +224,7 @@ enum turn kt_step_sync(struct kt_writer *writer)
 		return wait_for_child(writer);
 	if (status.exited && status.exit_code == 0) {
 		kt_synced_write(writer, &writer->tip);
-	} else if (!writer->sync_is_helped && kt_destination_is_own(&writer->to)) {
+	} else if (!writer->sync_is_helped) {
 		kt_subprocess_release(&writer->child);
 		return start_sync_helper(writer);
 	} else {
