@@ -188,10 +188,10 @@ static enum turn start_sync_helper(struct kt_writer *writer)
 		mission->slug, "--since", from.text, NULL};
 	struct kt_error err = KT_ERROR_INIT;
 
-	writer->sync_is_helped = true;
 	if (kt_subprocess_start(&writer->child, argv, NULL, mission->repo_root, KT_GIT_TIMEOUT_MS,
 		    &err) != KT_E_OK)
 		return fail(writer, &err);
+	writer->sync_is_helped = true;
 	return wait_for_child(writer);
 }
 

@@ -62,6 +62,19 @@ static void expect_refused(struct fixture *f, const char *code)
 	free(before);
 }
 
+/* The same when the nth of these calls fails with that code. */
+static void expect_refused_after(
+	struct fixture *f, const char *call, unsigned nth, enum kt_code code)
+{
+	char *before = ask(f, "git rev-parse " REF);
+
+	kt_seam_fail(call, nth, code);
+	assert_string_equal(claim(f, "WP01"), kt_error_text(code));
+	assert_string_equal(kt_seam_end(), call);
+	assert_ask(f, before, "git rev-parse " REF);
+	free(before);
+}
+
 /* ---- the helper that makes it ---- */
 
 static void what_the_helper_could_not_do_is_the_answer(void **state)
@@ -80,7 +93,7 @@ static void what_the_helper_could_not_do_is_the_answer(void **state)
 	};
 	struct fixture *f = *state;
 
-	shell(f, "git worktree remove --force " COORD);
+	shell(f, "git worktree remove -f -f " COORD);
 	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
 		act(f, rows[i].act);
 		expect_refused(f, rows[i].code);
@@ -96,14 +109,10 @@ static void a_helper_that_cannot_start_is_a_refusal(void **state)
 {
 	struct fixture *f = *state;
 
-	shell(f, "git worktree remove --force " COORD);
-	kt_seam_fail("kt_child_start", 1, KT_E_SPAWN_FAILED);
-	expect_refused(f, "SPAWN_FAILED");
-	assert_string_equal(kt_seam_end(), "kt_child_start");
+	shell(f, "git worktree remove -f -f " COORD);
+	expect_refused_after(f, "kt_child_start", 1, KT_E_SPAWN_FAILED);
 	act(f, REAL);
-	kt_seam_fail("kt_store_ref_read", 1, KT_E_IO);
-	expect_refused(f, "IO_ERROR");
-	assert_string_equal(kt_seam_end(), "kt_store_ref_read");
+	expect_refused_after(f, "kt_store_ref_read", 1, KT_E_IO);
 	assert_string_equal(claim(f, "WP01"), "OK");
 	expect_clean(f);
 }
@@ -125,7 +134,7 @@ static void a_worktree_that_was_there_is_missed(void **state)
 
 	assert_string_equal(claim(f, "WP01"), "OK");
 	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-		shell(f, "git worktree remove --force " COORD);
+		shell(f, "git worktree remove -f -f " COORD);
 		if (!rows[i].was_there)
 			shell(f, "rm " RUN_DIR "/synced");
 		act(f, rows[i].act);
@@ -145,7 +154,9 @@ static void half_a_worktree_is_made_again(void **state)
 	assert_string_equal(claim(f, "WP01"), "OK");
 	expect_clean(f);
 	/* As git leaves it when it is killed while it makes one. */
-	shell(f, "echo initializing >.git/worktrees/" SLUG "-coord/locked");
+	shell(f,
+		"echo initializing >.git/worktrees/" SLUG "-coord/locked && rm .git/worktrees/" SLUG
+		"-coord/index && find " COORD " -mindepth 1 ! -name .git -delete");
 	assert_string_equal(claim(f, "WP02"), "OK");
 	expect_clean(f);
 }
@@ -200,11 +211,10 @@ static void a_worktree_that_cannot_be_synced_is_named_and_the_request_refused(vo
 		fake_git_end();
 		assert_non_null(strstr(kt_buffer_text(&f->notices), rows[i].notice));
 	}
-	kt_seam_fail("kt_child_start", 2, KT_E_SPAWN_FAILED);
+	expect_refused_after(f, "kt_child_start", 1, KT_E_SPAWN_FAILED);
 	fake_git(f, "*\" read-tree -m -u \"*", "exit 1");
-	expect_refused(f, "SPAWN_FAILED");
+	expect_refused_after(f, "kt_child_start", 2, KT_E_SPAWN_FAILED);
 	fake_git_end();
-	assert_string_equal(kt_seam_end(), "kt_child_start");
 	/* The helper's turn comes again with the next one. */
 	act(f, REAL);
 	fake_git(f, "*\" read-tree -m -u \"*", "rm ../../../bin/git; exit 1");
@@ -220,6 +230,16 @@ static int setup_single(void **state)
 	return setup_uncoordinated(state, ",\\n  \"topology\": \"single_branch\"");
 }
 
+static void policy_speaks_before_the_files_of_a_checkout_are_looked_at(void **state)
+{
+	struct fixture *f = *state;
+
+	shell(f, "echo '{' >>" FOLDER "/status.events.jsonl && cp " FOLDER
+		 "/status.events.jsonl ../log && git switch -q --ignore-other-worktrees main");
+	assert_string_equal(claim(f, "WP01"), "BOOKKEEPING_POLICY_REFUSED");
+	shell(f, "cmp ../log " FOLDER "/status.events.jsonl");
+}
+
 static void nothing_is_asked_of_a_checkout_without_a_request(void **state)
 {
 	struct fixture *f = *state;
@@ -229,6 +249,26 @@ static void nothing_is_asked_of_a_checkout_without_a_request(void **state)
 		 "/status.events.jsonl ../log");
 	assert_int_equal(kt_writer_acquire(f->writer, &err), KT_E_OK);
 	shell(f, "cmp ../log " FOLDER "/status.events.jsonl");
+}
+
+/* The ref had moved and the files had not when that one was killed. */
+static void what_a_killed_writer_left_undone_in_a_checkout_is_done_without_a_request(void **state)
+{
+	struct fixture *f = *state;
+	struct kt_error err = KT_ERROR_INIT;
+
+	shell(f, "cp " FOLDER "/status.* .git/index ..");
+	assert_string_equal(claim(f, "WP01"), "OK");
+	kt_writer_free(f->writer);
+	f->writer = NULL;
+	shell(f,
+		"cp ../status.* " FOLDER "/ && cp ../index .git/ && printf '999999 1 %%s %%s\\n' "
+		"$(cat /proc/sys/kernel/random/boot_id) $(git rev-parse HEAD) >" RUN_DIR "/intent");
+	open_writer(f, false);
+	assert_int_equal(kt_writer_acquire(f->writer, &err), KT_E_OK);
+	assert_ask(f, "", "git status --porcelain --untracked-files=no");
+	assert_ask(f, "1", "grep -c '\"to_lane\": \"claimed\"' " FOLDER "/status.events.jsonl");
+	assert_false(kt_sandbox_has(f->box, RUN_DIR "/intent"));
 }
 
 static void race(void *arg)
@@ -273,7 +313,10 @@ int main(void)
 		TEST(half_a_worktree_is_made_again),
 		TEST(a_worktree_on_another_branch_or_in_the_middle_of_something_is_refused),
 		TEST(a_worktree_that_cannot_be_synced_is_named_and_the_request_refused),
+		TEST_CHECKOUT(policy_speaks_before_the_files_of_a_checkout_are_looked_at),
 		TEST_CHECKOUT(nothing_is_asked_of_a_checkout_without_a_request),
+		TEST_CHECKOUT(
+			what_a_killed_writer_left_undone_in_a_checkout_is_done_without_a_request),
 		TEST_CHECKOUT(after_a_lost_race_the_checkout_is_looked_at_again),
 	};
 
