@@ -31,9 +31,10 @@ struct pending *kt_hooks_judged(struct kt_writer *writer)
 {
 	struct pending *p = writer->batch;
 
-	while (p != NULL && !p->is_built)
+	while (!p->is_built) {
 		p = p->next;
-	KT_BUG_UNLESS(p != NULL); /* hooks run for a built request only */
+		KT_BUG_UNLESS(p != NULL); /* hooks run for a built request only */
+	}
 	return p;
 }
 
@@ -199,7 +200,8 @@ static void describe_failure(
 	kt_buffer_puts(reason, how);
 	kt_buffer_puts(reason, ": ");
 	kt_subprocess_output(&writer->child, REASON_MAX, reason);
-	while (reason->len > 0 && strchr(" \n\r:", reason->data[reason->len - 1]) != NULL)
+	/* Ends at the latest where the description does. */
+	while (strchr(" \n\r:", reason->data[reason->len - 1]) != NULL)
 		reason->data[--reason->len] = '\0';
 }
 
