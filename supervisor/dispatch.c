@@ -145,6 +145,8 @@ struct kt_json *kt_sup_live(const struct kt_supervisor *supervisor)
 	struct kt_json *live = kt_json_new_object();
 	struct kt_json *self = kt_json_new_object();
 	struct kt_json *lanes = kt_json_new_array();
+	size_t waiting = 0;
+	const char *hook = kt_writer_hook(supervisor->writer, &waiting);
 
 	kt_json_set_int(self, "pid", getpid());
 	kt_json_set_int(self, "start_time", (int64_t)kt_process_start_time(getpid()));
@@ -154,6 +156,8 @@ struct kt_json *kt_sup_live(const struct kt_supervisor *supervisor)
 	kt_json_set_bool(self, "stopping", supervisor->is_stopping);
 	kt_json_set_int(self, "watchers", (int64_t)kt_publisher_watchers(supervisor->publisher));
 	kt_json_set_int(self, "commits", (int64_t)kt_writer_commits(supervisor->writer));
+	kt_json_set_string(self, "hook", hook);
+	kt_json_set_int(self, "waiting", (int64_t)waiting);
 	for (size_t i = 0; i < supervisor->lanes_len; i++)
 		if (supervisor->lanes[i]->is_selected ||
 			supervisor->lanes[i]->lane.state != KT_LANE_STOPPED)

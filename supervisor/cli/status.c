@@ -127,12 +127,24 @@ static void lane_print(const struct kt_json *lane)
 	kt_print("\n");
 }
 
+static void supervisor_print(const struct kt_json *supervisor)
+{
+	const char *hook = kt_json_get_string(supervisor, "hook");
+	int64_t pid = 0, waiting = 0;
+
+	if (!kt_json_get_int(supervisor, "pid", &pid))
+		return;
+	kt_print("supervisor pid %lld\n", (long long)pid);
+	(void)kt_json_get_int(supervisor, "waiting", &waiting);
+	if (hook != NULL)
+		kt_print("the %s hook runs; %lld more request%s wait%s for it\n", hook,
+			(long long)waiting, waiting == 1 ? "" : "s", waiting == 1 ? "s" : "");
+}
+
 static void report_print(const struct kt_json *report)
 {
 	const struct kt_json *mission = kt_json_get(report, "mission");
 	const struct kt_json *wps = kt_json_get(report, "work_packages");
-	const struct kt_json *supervisor = kt_json_get(report, "supervisor");
-	int64_t pid = 0;
 	struct kt_buffer done = KT_BUFFER_INIT;
 
 	kt_print("mission %s  (target %s)\n", text_of(mission, "slug", "?"),
@@ -145,8 +157,7 @@ static void report_print(const struct kt_json *report)
 			text_of(mission, "slug", "?"));
 	else if (kt_json_get_bool(mission, "closed", false))
 		kt_print("closed\n");
-	if (kt_json_get_int(supervisor, "pid", &pid))
-		kt_print("supervisor pid %lld\n", (long long)pid);
+	supervisor_print(kt_json_get(report, "supervisor"));
 	if (kt_json_size(wps) == 0)
 		kt_print("no work packages yet: kitty agent mission finalize-tasks\n");
 	for (const struct kt_json *wp = kt_json_first(wps); wp != NULL; wp = kt_json_next(wp))

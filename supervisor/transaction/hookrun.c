@@ -306,6 +306,18 @@ enum turn kt_step_hooks(struct kt_writer *writer)
 		       : wait_for_hook(writer);
 }
 
+const char *kt_writer_hook(const struct kt_writer *writer, size_t *others)
+{
+	*others = 0;
+	for (const struct pending *p = writer->queue; p != NULL; p = p->next)
+		(*others)++;
+	if (writer->child.child.pid <= 0)
+		return NULL;
+	if (writer->step == STEP_HOOKS && writer->hook_phase == HOOKS_RUN)
+		return sequence[writer->hook_next].name;
+	return writer->step == STEP_POST ? "post-commit" : NULL;
+}
+
 /* post-commit: after the receipts, and nothing it does can undo them. */
 enum turn kt_step_post(struct kt_writer *writer)
 {

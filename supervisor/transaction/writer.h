@@ -91,6 +91,9 @@ const struct kt_reducer *kt_writer_state(const struct kt_writer *writer);
 const struct kt_oid *kt_writer_tip(const struct kt_writer *writer);
 /* The committed log. Borrows until the next turn. */
 const char *kt_writer_log(const struct kt_writer *writer, size_t *len);
+/* The hook of the repository that runs at this moment, by name; NULL: none. *others: how many
+ * requests wait for it beside the one that it judges: hooks see one commit at a time. */
+const char *kt_writer_hook(const struct kt_writer *writer, size_t *others);
 uint64_t kt_writer_commits(
 	const struct kt_writer *writer); /* made by this writer, for consolidation */
 

@@ -2,6 +2,8 @@
  * The writer's queue: batches, locks that are held elsewhere, ends before the end, and who is told
  * what.
  */
+#include <poll.h>
+
 #include <kitty/limits.h>
 
 #include "supervisor/transaction/holder.h"
@@ -187,6 +189,50 @@ static void a_commit_has_a_name_without_a_configured_user(void **state)
 	assert_ask(f, "kitty <kitty@localhost.invalid>", "git log -1 --format='%%cn <%%ce>' " REF);
 }
 
+/* Turns until that hook runs, and lets it go on: it reads the fifo. */
+static void expect_hook(struct fixture *f, const char *name, size_t waiting)
+{
+	struct kt_wait wait = {-1, -1};
+	size_t others = 0;
+	const char *runs = NULL;
+
+	while (runs == NULL || strcmp(runs, name) != 0) {
+		struct pollfd entry = {0};
+
+		assert_false(kt_writer_turn(f->writer, &wait));
+		runs = kt_writer_hook(f->writer, &others);
+		entry = (struct pollfd){wait.fd, POLLIN, 0};
+		if (runs == NULL)
+			(void)poll(&entry, 1, 50);
+	}
+	assert_int_equal(others, waiting);
+	shell(f, ": >../go-%s", name);
+}
+
+/* Hooks see one commit at a time: who waits can ask for what. */
+static void a_hook_is_named_while_it_runs(void **state)
+{
+	struct fixture *f = *state;
+	size_t others = 7;
+
+	kt_writer_free(f->writer);
+	f->hook_timeout_ms = 600000;
+	open_writer(f, true);
+	shell(f, "for h in pre-commit post-commit; do mkfifo ../go-$h; printf '#!/bin/sh\ncat "
+		 "%%s/go-%%s\n' \"$(dirname \"$PWD\")\" $h >.git/hooks/$h; chmod +x "
+		 ".git/hooks/$h; done");
+	assert_null(kt_writer_hook(f->writer, &others));
+	assert_int_equal(others, 0);
+	submit(f, note("one"), NULL);
+	submit(f, note("two"), NULL);
+	expect_hook(f, "pre-commit", 1);
+	expect_hook(f, "post-commit", 1);
+	shell(f, "rm .git/hooks/pre-commit .git/hooks/post-commit");
+	finish(f);
+	assert_int_equal(f->successes, 2);
+	expect_clean(f);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -199,6 +245,7 @@ int main(void)
 		TEST(a_lock_that_is_given_back_in_time_is_taken),
 		TEST(a_supervisor_that_holds_the_lock_is_named_at_once),
 		TEST(the_lock_alone_heals_and_says_why_it_cannot),
+		TEST(a_hook_is_named_while_it_runs),
 		TEST(a_commit_has_a_name_without_a_configured_user),
 	};
 
