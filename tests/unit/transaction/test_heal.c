@@ -3,6 +3,8 @@
  * it. The branch decides; bytes that are on no branch are kept, never lost; history that somebody
  * edited is refused and left alone.
  */
+#include <fcntl.h>
+
 #include "unit/transaction/fixture.h"
 #include "unit/transaction/seams.h"
 
@@ -201,6 +203,120 @@ static void a_tail_that_cannot_be_kept_stays(void **state)
 	expect_clean(f);
 }
 
+static void a_branch_without_a_meta_json_has_a_snapshot_all_the_same(void **state)
+{
+	struct fixture *f = *state;
+
+	shell(f, "cd " COORD " && git rm -q kitty-specs/" SLUG "/meta.json && git commit -qm gone");
+	reopen(f);
+	assert_string_equal(claim(f), "OK");
+	expect_clean(f);
+}
+
+static void a_branch_without_the_mission_needs_no_folder(void **state)
+{
+	struct fixture *f = *state;
+	struct kt_error err = KT_ERROR_INIT;
+
+	shell(f, "cd " COORD " && git rm -qr kitty-specs && git commit -qm none");
+	reopen(f);
+	assert_int_equal(kt_writer_acquire(f->writer, &err), KT_E_OK);
+	assert_ask(f, "",
+		"git -C " COORD " status --porcelain && ls -d " FOLDER " 2>/dev/null || true");
+}
+
+/* ---- a writer that stays looks again ---- */
+
+static void a_snapshot_that_was_edited_under_a_writer_is_written_again(void **state)
+{
+	struct fixture *f = *state;
+
+	shell(f, "echo edited >" FOLDER "/status.json");
+	assert_string_equal(claim(f), "OK");
+	expect_clean(f);
+}
+
+/* One byte in place, and the time set back: only a fraction of a second tells. */
+static void an_edit_that_hides_its_time_is_seen(void **state)
+{
+	struct fixture *f = *state;
+
+	for (int i = 0; i < 2; i++) {
+		char *path = kt_path_join(f->box->repo, LOG);
+		struct stat facts = {0};
+		struct timespec times[2];
+
+		assert_int_equal(stat(path, &facts), 0);
+		shell(f, "printf X | dd of=" LOG " bs=1 seek=5 conv=notrunc status=none");
+		times[0] = times[1] = facts.st_mtim;
+		times[1].tv_sec -= i;
+		times[1].tv_nsec = i == 0 ? facts.st_mtim.tv_nsec ^ 1 : facts.st_mtim.tv_nsec;
+		assert_int_equal(utimensat(AT_FDCWD, path, times, 0), 0);
+		expect_refused(f, "EVENT_LOG_EDITED");
+		shell(f, "git -C " COORD " restore kitty-specs/" SLUG "/status.events.jsonl");
+		assert_string_equal(claim(f), "OK");
+		free(path);
+	}
+	expect_clean(f);
+}
+
+static const char *set_subtask(struct fixture *f, const char *value)
+{
+	struct kt_json *request = kt_request_new("note"), *delta = kt_json_new_object();
+	struct kt_json *subtasks = kt_json_new_object();
+
+	kt_json_set_string(subtasks, "T001", value);
+	kt_json_set(delta, "subtasks", subtasks);
+	(void)kt_request_add_annotation(request, "WP01", "claude", delta);
+	submit(f, request, NULL);
+	finish(f);
+	return last_code(f);
+}
+
+static void a_snapshot_of_the_same_length_is_another_one(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_string_equal(set_subtask(f, "planned"), "OK");
+	assert_string_equal(set_subtask(f, "blocked"), "OK");
+	assert_string_equal(set_subtask(f, "planned"), "OK");
+	expect_clean(f);
+}
+
+/* ---- rows that a hook refused ---- */
+
+static void install_refusal(struct fixture *f, const char *text)
+{
+	shell(f,
+		"mkdir -p .git/hooks && printf '#!/bin/sh\n%%s\nexit 1\n' '%s' "
+		">.git/hooks/pre-commit && chmod +x .git/hooks/pre-commit",
+		text);
+}
+
+static void a_refused_first_row_leaves_no_log(void **state)
+{
+	struct fixture *f = *state;
+
+	shell(f, "git update-ref " REF " " REF "~2 && git -C " COORD " reset -q --hard");
+	reopen(f);
+	install_refusal(f, "true");
+	submit(f, move("WP02", KT_STATUS_PLANNED, "finalize-tasks"), NULL);
+	finish(f);
+	assert_string_equal(last_code(f), "BOOKKEEPING_COMMIT_FAILED");
+	assert_ask(f, "", "ls " FOLDER "/status.* 2>/dev/null || true");
+	assert_ask(f, "", "git -C " COORD " status --porcelain");
+}
+
+static void committed_rows_that_a_hook_changed_are_put_back(void **state)
+{
+	struct fixture *f = *state;
+
+	install_refusal(f, "printf X | dd of=kitty-specs/" SLUG
+			   "/status.events.jsonl bs=1 seek=5 conv=notrunc status=none");
+	expect_refused(f, "BOOKKEEPING_COMMIT_FAILED");
+	expect_clean(f);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -220,6 +336,13 @@ int main(void)
 		TEST(half_written_copies_of_a_killed_writer_go_and_nothing_else),
 		TEST(the_lock_cannot_be_had_by_a_writer_that_cannot_heal),
 		TEST(a_tail_that_cannot_be_kept_stays),
+		TEST(a_branch_without_a_meta_json_has_a_snapshot_all_the_same),
+		TEST(a_branch_without_the_mission_needs_no_folder),
+		TEST(a_snapshot_that_was_edited_under_a_writer_is_written_again),
+		TEST(an_edit_that_hides_its_time_is_seen),
+		TEST(a_snapshot_of_the_same_length_is_another_one),
+		TEST(a_refused_first_row_leaves_no_log),
+		TEST(committed_rows_that_a_hook_changed_are_put_back),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

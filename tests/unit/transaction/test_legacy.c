@@ -2,6 +2,8 @@
  * Missions without a coordination branch, in the process of the test: rows on the lane's branch or
  * on the branch that is checked out, with every call failing once, and what is refused there.
  */
+#include "supervisor/git/store.h"
+#include "supervisor/transaction/legacy.h"
 #include "unit/transaction/everywhere.h"
 #include "unit/transaction/uncoordinated.h"
 
@@ -74,6 +76,60 @@ static void a_lifecycle_row_is_of_no_lane(void **state)
 	assert_int_equal(f->successes, 2);
 	assert_ask(f, "1", "git show work:" ROWS " | grep -c MissionStarted");
 	assert_ask(f, "1", "git show " BRANCH_A ":" ROWS " | grep -c once");
+}
+
+/* Under a hook each commit is a batch of its own; what is about another lane waits behind it. */
+static void a_queue_for_two_lanes_passes_hooks_one_by_one(void **state)
+{
+	struct fixture *f = *state;
+	static const char *const wps[] = {"WP01", "WP01", "WP02"};
+
+	shell(f, "mkdir -p .git/hooks && printf '#!/bin/sh\necho ran >>%%s/../ran\n' $PWD "
+		 ">.git/hooks/pre-commit && chmod +x .git/hooks/pre-commit");
+	for (size_t i = 0; i < sizeof wps / sizeof wps[0]; i++)
+		submit(f, note(wps[i], NULL), NULL);
+	finish(f);
+	assert_int_equal(f->successes, 3);
+	assert_ask(f, "3", "wc -l <../ran");
+	assert_ask(f, "2", "git show " BRANCH_A ":" ROWS " | grep -c once");
+	assert_ask(f, "1", "git show " BRANCH_B ":" ROWS " | grep -c once");
+}
+
+static void refused_by_policy_and_by_shape_are_two_answers(void **state)
+{
+	struct fixture *f = *state;
+	char *before = ask(f, "git for-each-ref");
+
+	shell(f, "git switch -q main");
+	submit(f, note("WP01", NULL), NULL);
+	submit(f, kt_request_new("bad"), NULL);
+	finish(f);
+	assert_int_equal(f->answers, 2);
+	assert_string_equal(last_code(f), "SAFE_COMMIT_EMPTY_CHANGESET");
+	assert_null(kt_json_get(f->last, "refusal"));
+	assert_string_equal(code_of(f, note("WP01", NULL)), "BOOKKEEPING_POLICY_REFUSED");
+	assert_non_null(kt_json_get(f->last, "refusal"));
+	assert_ask(f, before, "git for-each-ref");
+	free(before);
+}
+
+/* All branches are without rows, or without those of this work package. */
+static void the_first_row_of_a_mission_goes_to_its_lane(void **state)
+{
+	struct fixture *f = *state;
+
+	shell(f, "git rm -q " FOLDER "/status.* && sed 's/WP01/WP03/' " FOLDER
+		 "/tasks/WP01-x.md >" FOLDER "/tasks/WP03-x.md && sed -i "
+		 "'s/\"WP01\"/\"WP01\", \"WP03\"/' " FOLDER "/lanes.json && git add -fA " FOLDER
+		 " && git commit -qm 'no rows' && git branch -qf main work && git -C " LANE_A
+		 " reset -q --hard work && git -C " LANE_B " reset -q --hard work");
+	resolve_again(f);
+	assert_string_equal(code_of(f, move("WP01", KT_STATUS_PLANNED, "x")), "OK");
+	assert_ask(f, "1", "git show " BRANCH_A ":" ROWS " | wc -l");
+	assert_string_equal(code_of(f, note("WP03", NULL)), "OK");
+	assert_string_equal(code_of(f, note("WP03", NULL)), "OK");
+	assert_ask(f, "2", "git show " BRANCH_A ":" ROWS " | grep -c once");
+	assert_ask(f, "0", "git ls-tree -r work " BRANCH_B " | grep -c status || true");
 }
 
 static void the_lock_alone_needs_no_lane(void **state)
@@ -244,6 +300,49 @@ static void a_reader_that_fails_gives_nothing(void **state)
 	assert_true(nth > 5);
 }
 
+/* The rows of a lane count without its worktree, without a branch checked out, and beside planning
+ * work, which has no branch of its own. */
+static void readers_need_neither_worktree_nor_head(void **state)
+{
+	struct fixture *f = *state;
+	struct kt_view *view = NULL;
+	struct kt_error err = KT_ERROR_INIT;
+	struct kt_wp_state wp = {0};
+
+	assert_string_equal(code_of(f, move("WP01", KT_STATUS_CLAIMED, "claude")), "OK");
+	shell(f, "git worktree remove --force " LANE_A
+		 " && sed -i 's/\"lane-b\"/\"lane-planning\"/' " FOLDER
+		 "/lanes.json && git commit -qam planning && git branch -qf main work");
+	assert_int_equal(kt_view_load(f->repo, f->mission, &view, &err), KT_E_OK);
+	assert_true(kt_reducer_wp(view->state, "WP01", &wp));
+	assert_int_equal(wp.status, KT_STATUS_CLAIMED);
+	kt_view_free(view);
+	shell(f, "git checkout -q --detach");
+	assert_int_equal(kt_view_load(f->repo, f->mission, &view, &err), KT_E_OK);
+	assert_true(kt_reducer_wp(view->state, "WP01", &wp));
+	assert_int_equal(wp.status, KT_STATUS_CLAIMED);
+	kt_view_free(view);
+}
+
+/* Then the target branch has it. */
+static void the_plan_is_found_without_a_checkout(void **state)
+{
+	struct fixture *f = *state;
+	struct kt_error err = KT_ERROR_INIT;
+	struct kt_store *store = NULL;
+	struct kt_oid commit = {{0}};
+	char *root = f->mission->repo_root, *main_tip = ask(f, "git rev-parse main");
+
+	assert_int_equal(kt_store_open(f->repo, &store, &err), KT_E_OK);
+	f->mission->repo_root = kt_path_join(f->box->root, "nothing");
+	assert_int_equal(kt_legacy_plan_commit(f->repo, store, f->mission, &commit, &err), KT_E_OK);
+	assert_string_equal(kt_oid_format(&commit).text, main_tip);
+	free(f->mission->repo_root);
+	f->mission->repo_root = root;
+	kt_store_close(store);
+	free(main_tip);
+}
+
 #define ON(name, topology) cmocka_unit_test_setup_teardown(name, setup_##topology, teardown)
 
 int main(void)
@@ -253,6 +352,11 @@ int main(void)
 		ON(each_call_of_a_row_on_the_checkout_may_fail, single),
 		ON(a_queue_for_two_lanes_reaches_both, legacy),
 		ON(a_lifecycle_row_is_of_no_lane, legacy),
+		ON(a_queue_for_two_lanes_passes_hooks_one_by_one, legacy),
+		ON(refused_by_policy_and_by_shape_are_two_answers, single),
+		ON(the_first_row_of_a_mission_goes_to_its_lane, legacy),
+		ON(readers_need_neither_worktree_nor_head, legacy),
+		ON(the_plan_is_found_without_a_checkout, legacy),
 		ON(the_lock_alone_needs_no_lane, legacy),
 		ON(half_of_the_rows_is_no_ground_to_judge_by, legacy),
 		ON(without_a_plan_there_is_no_lane, legacy),

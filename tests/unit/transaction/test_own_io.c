@@ -1,5 +1,6 @@
 /*
- * Each call that the transaction makes on the mission's own files fails once, in every operation.
+ * Each call that the transaction makes on the mission's own files fails once, in every operation,
+ * and in some of them so does every call after it.
  * Whatever failed, a request has exactly one answer; refused means that nothing of it is on the
  * branch; and the same request again, by the same writer or by a new one, is there exactly once,
  * with a clean worktree.
@@ -11,9 +12,12 @@
 #define FOLDER COORD "/kitty-specs/" SLUG
 
 struct scenario {
-	const char *once; /* shell, before the first point */
-	const char *each; /* shell, before each point */
+	const char *once;  /* shell, before the first point */
+	const char *each;  /* shell, before each point */
+	const char *again; /* shell, before the same request again */
 	bool is_signed;
+	bool persists; /* every call after the failed one fails, too */
+	bool is_late;  /* each point has a writer that must take the lock first */
 };
 
 static void open_scenario(struct fixture *f, const struct scenario *scenario)
@@ -92,6 +96,8 @@ static void check_again(struct fixture *f, const struct scenario *scenario, long
 {
 	if (at % 2 == 0)
 		open_scenario(f, scenario);
+	if (scenario->again != NULL)
+		shell(f, "%s", scenario->again);
 	submit_note(f, at);
 	finish(f);
 	if (f->successes != 1)
@@ -117,8 +123,11 @@ static void each_call(void **state, const struct scenario *scenario)
 		at++;
 		if (scenario->each != NULL)
 			shell(f, "%s", scenario->each);
+		if (scenario->is_late)
+			open_scenario(f, scenario);
 		kt_buffer_clear(&f->notices);
 		submit_note(f, at);
+		io.persists = scenario->persists;
 		io_arm(at, EIO);
 		finish(f);
 		is_struck = io_disarm() != NULL;
@@ -143,6 +152,15 @@ static const struct scenario damaged = {.each = "printf '{\"tail\": ' >>" LOG " 
 						" rm -q --cached kitty-specs/" SLUG "/status.json"};
 static const struct scenario hooked = {
 	.once = HOOK("pre-commit", "exit 0") HOOK("post-commit", "exit 0") "true"};
+/* The hook refuses the first time; then the rows that it saw are taken back. */
+#define REFUSED \
+	.once = HOOK("pre-commit", \
+		"! rm \"$(git rev-parse --git-common-dir)/refuse\" 2>/dev/null") "true", \
+	.each = "touch .git/refuse", .again = "rm -f .git/refuse"
+static const struct scenario refused = {REFUSED};
+static const struct scenario refused_and_more = {REFUSED, .persists = true};
+static const struct scenario late_and_more = {
+	.each = "printf '{\"tail\": ' >>" LOG, .persists = true, .is_late = true};
 static const struct scenario hooked_swap = {.once = HOOK("reference-transaction", "exit 0") "true"};
 static const struct scenario signed_commit = {.is_signed = true,
 	.once = "printf '#!/bin/sh\\ncat >/dev/null\\nprintf \"\\\\n[GNUPG:] SIG_CREATED \" >&2\\n"
@@ -159,6 +177,9 @@ static const struct scenario signed_commit = {.is_signed = true,
 OPERATION(plain)
 OPERATION(damaged)
 OPERATION(hooked)
+OPERATION(refused)
+OPERATION(refused_and_more)
+OPERATION(late_and_more)
 OPERATION(hooked_swap)
 OPERATION(signed_commit)
 
@@ -167,7 +188,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {TEST(each_call_of_plain_may_fail),
 		TEST(each_call_of_damaged_may_fail), TEST(each_call_of_hooked_may_fail),
-		TEST(each_call_of_hooked_swap_may_fail), TEST(each_call_of_signed_commit_may_fail)};
+		TEST(each_call_of_refused_may_fail), TEST(each_call_of_refused_and_more_may_fail),
+		TEST(each_call_of_late_and_more_may_fail), TEST(each_call_of_hooked_swap_may_fail),
+		TEST(each_call_of_signed_commit_may_fail)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

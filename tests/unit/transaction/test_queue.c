@@ -172,6 +172,21 @@ static void the_lock_alone_heals_and_says_why_it_cannot(void **state)
 	assert_int_equal(err.code, KT_E_LOG_EDITED);
 }
 
+/* A request that was refused by its shape does not keep the lock away from whoever asked for it. */
+static void the_lock_is_had_beside_a_refused_request(void **state)
+{
+	struct fixture *f = *state;
+	struct kt_error err = KT_ERROR_INIT;
+
+	shell(f, "echo tail >>" LOG);
+	submit(f, kt_request_new("bad"), NULL);
+	assert_int_equal(kt_writer_acquire(f->writer, &err), KT_E_OK);
+	assert_string_equal(last_code(f), "SAFE_COMMIT_EMPTY_CHANGESET");
+	assert_int_equal(f->answers, 1);
+	assert_non_null(strstr(kt_buffer_text(&f->notices), "quarantine"));
+	expect_clean(f);
+}
+
 /* The names of a bookkeeping commit: the user's, or a fallback where there is none. */
 static void a_commit_has_a_name_without_a_configured_user(void **state)
 {
@@ -246,6 +261,7 @@ int main(void)
 		TEST(a_supervisor_that_holds_the_lock_is_named_at_once),
 		TEST(the_lock_alone_heals_and_says_why_it_cannot),
 		TEST(a_hook_is_named_while_it_runs),
+		TEST(the_lock_is_had_beside_a_refused_request),
 		TEST(a_commit_has_a_name_without_a_configured_user),
 	};
 

@@ -223,6 +223,23 @@ static void a_stale_lock_on_the_ref_is_broken_by_whom_it_stopped(void **state)
 	expect_notes(f, "two ");
 }
 
+/* Without a limit of the caller's the default one counts. */
+static void a_swap_under_a_hook_has_time(void **state)
+{
+	struct fixture *f = *state;
+	const struct kt_writer_options options = {.repo = f->repo, .mission = f->mission};
+	struct kt_error err = KT_ERROR_INIT;
+
+	shell(f, "mkdir -p .git/hooks && printf '#!/bin/sh\nexit 0\n' "
+		 ">.git/hooks/reference-transaction && chmod +x .git/hooks/reference-transaction");
+	kt_writer_free(f->writer);
+	f->writer = NULL;
+	assert_int_equal(kt_writer_new(&options, &f->writer, &err), KT_E_OK);
+	assert_string_equal(code_of(f, note("one")), "OK");
+	expect_notes(f, "one ");
+	expect_clean(f);
+}
+
 /* ---- the neighbours in its batch ---- */
 
 static void a_refused_neighbour_is_answered_once_when_the_swap_fails(void **state)
@@ -276,6 +293,7 @@ int main(void)
 		TEST(a_swap_that_may_be_below_a_foreign_commit_is_unknown),
 		TEST(a_ref_that_never_stays_is_given_up),
 		TEST(a_stale_lock_on_the_ref_is_broken_by_whom_it_stopped),
+		TEST(a_swap_under_a_hook_has_time),
 		TEST(a_refused_neighbour_is_answered_once_when_the_swap_fails),
 		TEST(a_failed_batch_is_tried_singly_before_what_waits),
 	};
