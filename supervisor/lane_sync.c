@@ -12,6 +12,7 @@
 
 #include "ipc/buffer.h"
 #include "ipc/patience.h"
+#include "supervisor/git/hold.h"
 #include "supervisor/git/merge.h"
 #include "supervisor/git/worktree.h"
 #include "supervisor/integrate.h"
@@ -210,12 +211,16 @@ static enum kt_code bring(struct sync *sync, const struct part *part, struct kt_
 /* Everything or nothing; the ref decides. */
 static enum kt_code move(struct sync *sync, struct kt_error *err)
 {
+	struct kt_hold *hold = NULL;
 	struct kt_oid now = {{0}};
 	bool found = false;
 	enum kt_code code = check_clean(sync, err);
 
 	if (code == KT_E_OK)
+		code = kt_hold_take(sync->repo, &sync->tip, &hold, err);
+	if (code == KT_E_OK)
 		code = move_lane(sync, &sync->tip, err);
+	code = kt_hold_end(hold, code, err);
 	if (code == KT_E_OK)
 		code = kt_git_resolve(&sync->place, sync->lane.ref, &found, &now, err);
 	if (code == KT_E_OK && (!found || !kt_oid_equal(&now, &sync->tip)))

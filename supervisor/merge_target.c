@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "supervisor/git/hold.h"
 #include "supervisor/git/merge.h"
 #include "supervisor/merge_private.h"
 
@@ -483,10 +484,14 @@ static enum kt_code move_ref(struct kt_merge_run *run, struct kt_error *err)
 
 enum kt_code kt_merge_target_move(struct kt_merge_run *run, struct kt_error *err)
 {
+	struct kt_hold *hold = NULL;
 	struct kt_oid now = {{0}};
 	bool holds = false;
-	enum kt_code code =
-		run->checkout == NULL ? move_ref(run, err) : kt_checkout_advance(run, err);
+	enum kt_code code = kt_hold_take(run->options->repo, &run->result, &hold, err);
+
+	if (code == KT_E_OK)
+		code = run->checkout == NULL ? move_ref(run, err) : kt_checkout_advance(run, err);
+	code = kt_hold_end(hold, code, err);
 
 	/* The ref decides, not the exit status. */
 	if (code == KT_E_OK)

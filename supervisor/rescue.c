@@ -15,6 +15,7 @@
 #include "ipc/clock.h"
 #include "ipc/file.h"
 #include "supervisor/git/environment.h"
+#include "supervisor/git/hold.h"
 
 /* "20261121T020304.000005Z": sorts by time, good in a ref's name. */
 static char *stamp(void)
@@ -165,8 +166,17 @@ enum kt_code kt_rescue_commit(const struct kt_mission *mission, const char *lane
 	const char *const args[] = {"update-ref", "-m", "kitty: rescue", name, commit,
 		"0000000000000000000000000000000000000000", NULL};
 	struct kt_git_call call = {.cwd = mission->repo_root, .args = args};
-	enum kt_code code = kt_git_run(&call, err);
+	struct kt_repository *repo = NULL;
+	struct kt_hold *hold = NULL;
+	struct kt_oid oid = {{0}};
+	enum kt_code code = kt_repository_find(mission->repo_root, &repo, err);
 
+	if (code == KT_E_OK && kt_oid_parse(commit, &oid))
+		code = kt_hold_take(repo, &oid, &hold, err);
+	if (code == KT_E_OK)
+		code = kt_git_run(&call, err);
+	code = kt_hold_end(hold, code, err);
+	kt_repository_free(repo);
 	free(time_text);
 	if (code == KT_E_OK) {
 		*ref = name;

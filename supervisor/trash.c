@@ -10,6 +10,7 @@
 #include "ipc/buffer.h"
 #include "ipc/file.h"
 #include "supervisor/git/environment.h"
+#include "supervisor/git/hold.h"
 
 #define PREFIX "refs/kitty/trash/"
 #define INDEX_MAX (256U << 20)
@@ -58,9 +59,16 @@ static enum kt_code ref_set(
 	const struct kt_repository *repo, const char *ref, const char *oid, struct kt_error *err)
 {
 	const char *const args[] = {"update-ref", "-m", "kitty mission close", ref, oid, NULL};
+	struct kt_hold *hold = NULL;
+	struct kt_oid commit = {{0}};
 	char *now = NULL;
-	enum kt_code code = kt_trash_git(repo->primary, args, identity, NULL, err);
+	enum kt_code code = KT_E_OK;
 
+	if (kt_oid_parse(oid, &commit))
+		code = kt_hold_take(repo, &commit, &hold, err);
+	if (code == KT_E_OK)
+		code = kt_trash_git(repo->primary, args, identity, NULL, err);
+	code = kt_hold_end(hold, code, err);
 	if (code == KT_E_OK)
 		code = kt_trash_read(repo, ref, &now, err);
 	if (code == KT_E_OK && (now == NULL || strcmp(now, oid) != 0))

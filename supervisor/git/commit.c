@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "ipc/buffer.h"
+#include "supervisor/git/adopt.h"
 #include "supervisor/git/sha1.h"
 #include "supervisor/git/tree.h"
 
@@ -78,7 +79,7 @@ static enum kt_code add_blobs(struct kt_store *store, const struct kt_commit_pla
 			code = store->ops->object_add(store, &blob, &edits[i].blob, err);
 		} else {
 			edits[i].blob = *change->blob;
-			store->ops->lean(store);
+			code = kt_blob_adopt(store, change->blob, err);
 		}
 	}
 	return code;
@@ -104,6 +105,8 @@ enum kt_code kt_commit_build(struct kt_store *store, const struct kt_commit_plan
 	if (code == KT_E_OK && plan->changes_len > 0)
 		code = kt_tree_edit(
 			store, has_base ? &tree : NULL, edits, plan->changes_len, &tree, err);
+	if (code == KT_E_OK && plan->base_tree != NULL)
+		code = kt_tree_adopt(store, &tree, plan->parents, plan->parents_len, err);
 	if (code == KT_E_OK) {
 		put_commit(&text, &tree, plan);
 		object.bytes = text.data;

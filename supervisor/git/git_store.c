@@ -6,6 +6,7 @@
  */
 #include "supervisor/git/git_store.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -37,7 +38,11 @@ struct git_store {
 	struct kt_batch recent; /* trees and commits of batches before */
 	size_t recent_bytes;
 	struct kt_deflater *deflater;
-	struct kt_pack last; /* kept until the next barrier: it can be written again */
+	/* Of the barriers since the last move of a ref: they are kept, and can be written again,
+	 * until the first barrier after it. */
+	struct kt_pack *packs;
+	size_t packs_len, packs_capacity;
+	bool is_settled; /* the ref has moved, or they were given up */
 	bool leans;
 };
 
@@ -118,6 +123,54 @@ static enum kt_code object_add(struct kt_store *store, const struct kt_object *o
 	return KT_E_OK;
 }
 
+/* In a partial clone a blob that was never fetched is missing, and nobody's loss. */
+static bool is_partial(const struct git_store *self)
+{
+	char *folder = kt_format("%s/pack", self->objects);
+	DIR *entries = opendir(folder);
+	struct dirent *entry = NULL;
+	bool found = false;
+
+	/* Each stream is read by one thread only. NOLINTNEXTLINE(concurrency-mt-unsafe) */
+	while (!found && entries != NULL && (entry = readdir(entries)) != NULL)
+		found = strstr(entry->d_name, ".promisor") != NULL;
+	if (entries != NULL)
+		(void)closedir(entries);
+	free(folder);
+	return found;
+}
+
+static enum kt_code blob_adopt(
+	struct kt_store *store, const struct kt_oid *oid, struct kt_error *err)
+{
+	struct git_store *self = self_of(store);
+	struct kt_buffer bytes = KT_BUFFER_INIT;
+	struct kt_object object = {.type = KT_OBJECT_BLOB};
+	struct kt_oid same;
+	size_t len = 0;
+	git_object_t type = GIT_OBJECT_INVALID;
+	git_oid id;
+	enum kt_code code = open_odb(self, err);
+
+	if (code != KT_E_OK || kt_batch_find(&self->batch, oid) != KT_BATCH_NONE)
+		return code;
+	memcpy(id.id, oid->bytes, sizeof id.id);
+	if (git_odb_read_header(&len, &type, self->odb, &id) < 0)
+		return is_partial(self) ? KT_E_OK
+					: kt_libgit2_failure(err, kt_oid_format(oid).text);
+	if (len > KT_ADOPT_MAX) {
+		self->leans = true;
+		return KT_E_OK;
+	}
+	code = kt_object_read(store, oid, KT_OBJECT_BLOB, &bytes, err);
+	object.bytes = kt_buffer_text(&bytes);
+	object.len = bytes.len;
+	if (code == KT_E_OK)
+		kt_batch_add(&self->batch, &object, &same);
+	kt_buffer_release(&bytes);
+	return code;
+}
+
 static bool ref_read(struct kt_store *store, const char *ref, struct kt_oid *out)
 {
 	return kt_refs_read(self_of(store)->common_dir, ref, out);
@@ -128,19 +181,24 @@ static void ref_each(struct kt_store *store, const char *prefix, kt_ref_cb each,
 	kt_refs_each(self_of(store)->common_dir, prefix, each, arg);
 }
 
+static void release_kept(struct git_store *self)
+{
+	for (size_t i = 0; i < self->packs_len; i++)
+		kt_pack_release_kept(&self->packs[i], self->objects, self->common_dir);
+}
+
+/* Somebody's repack may have taken the objects over, or a prune away: writing a pack again is right
+ * in both cases. */
 enum kt_code kt_git_store_settle(struct kt_store *store, struct kt_error *err)
 {
 	struct git_store *self = self_of(store);
-
 	enum kt_code code = KT_E_OK;
 
-	if (self->last.pack.len == 0)
-		return KT_E_OK;
-	/* Somebody's repack may have taken the objects over, or a prune away: writing the pack
-	 * again is right in both cases. */
-	if (!kt_pack_is_there(&self->last, self->objects))
-		code = kt_pack_write(&self->last, self->objects, err);
-	kt_pack_release_kept(&self->last, self->objects, self->common_dir);
+	for (size_t i = 0; code == KT_E_OK && i < self->packs_len; i++)
+		if (!kt_pack_is_there(&self->packs[i], self->objects))
+			code = kt_pack_write(&self->packs[i], self->objects, err);
+	release_kept(self);
+	self->is_settled = true;
 	return code;
 }
 
@@ -229,9 +287,26 @@ static void journal(struct kt_store *store, const char *path)
 	self->journal = kt_strdup(path);
 }
 
+/* The pack of this barrier; its buffers are used again. */
+static struct kt_pack *pack_next(struct git_store *self)
+{
+	if (self->is_settled) {
+		release_kept(self);
+		self->packs_len = 0;
+		self->is_settled = false;
+	}
+	if (self->packs_len == self->packs_capacity) {
+		self->packs = kt_realloc_array(
+			self->packs, self->packs_capacity + 1, sizeof *self->packs);
+		self->packs[self->packs_capacity++] = (struct kt_pack){.pack = KT_BUFFER_INIT};
+	}
+	return &self->packs[self->packs_len++];
+}
+
 static enum kt_code barrier(struct kt_store *store, struct kt_error *err)
 {
 	struct git_store *self = self_of(store);
+	struct kt_pack *pack = NULL;
 	enum kt_code code = KT_E_OK;
 
 	if (self->leans)
@@ -242,14 +317,14 @@ static enum kt_code barrier(struct kt_store *store, struct kt_error *err)
 		kt_journal_append(self->journal, &self->batch);
 	if (self->deflater == NULL)
 		self->deflater = kt_deflater_new();
-	/* What was kept and never came to a ref is given up. */
-	kt_pack_release_kept(&self->last, self->objects, self->common_dir);
-	kt_pack_build(&self->batch, self->deflater, &self->last);
-	kt_pack_keep(&self->last, self->objects);
-	code = kt_pack_write(&self->last, self->objects, err);
+	pack = pack_next(self);
+	kt_pack_build(&self->batch, self->deflater, pack);
+	kt_pack_keep(pack, self->objects);
+	code = kt_pack_write(pack, self->objects, err);
 	if (code != KT_E_OK) {
-		kt_pack_release_kept(&self->last, self->objects, self->common_dir);
-		kt_pack_release(&self->last);
+		kt_pack_release_kept(pack, self->objects, self->common_dir);
+		kt_pack_release(pack);
+		self->packs_len--;
 		return code;
 	}
 	keep_recent(self);
@@ -263,6 +338,7 @@ static void forget(struct kt_store *store)
 
 	kt_batch_release(&self->batch);
 	self->leans = false;
+	self->is_settled = true;
 }
 
 static void close_store(struct kt_store *store)
@@ -271,8 +347,10 @@ static void close_store(struct kt_store *store)
 
 	kt_batch_release(&self->batch);
 	clear_recent(self);
-	kt_pack_release_kept(&self->last, self->objects, self->common_dir);
-	kt_pack_release(&self->last);
+	release_kept(self);
+	for (size_t i = 0; i < self->packs_capacity; i++)
+		kt_pack_release(&self->packs[i]);
+	free(self->packs);
 	kt_deflater_free(self->deflater);
 	git_repository_free(self->graph);
 	git_odb_free(self->odb);
@@ -288,6 +366,7 @@ static const struct kt_store_ops ops = {
 	.ref_move = ref_move,
 	.object_read = object_read,
 	.object_add = object_add,
+	.blob_adopt = blob_adopt,
 	.is_ancestor = is_ancestor,
 	.lean = lean,
 	.journal = journal,

@@ -13,6 +13,7 @@
 
 #include "ipc/buffer.h"
 #include "ipc/fd.h"
+#include "supervisor/git/adopt.h"
 #include "supervisor/git/environment.h"
 #include "supervisor/git/store_ops.h"
 
@@ -216,8 +217,6 @@ enum kt_code kt_sign_finish(struct kt_store *store, const struct kt_oid *commit,
 	const char *reason = reason_of(output);
 	size_t len = strcspn(reason, "\n");
 
-	/* git does not flush what it writes: the next barrier does. */
-	store->ops->lean(store);
 	if (status->timed_out)
 		return kt_error_set(err, KT_E_SIGNING_FAILED, "the signer did not end in time");
 	if (!status->exited || status->exit_code != 0)
@@ -226,5 +225,5 @@ enum kt_code kt_sign_finish(struct kt_store *store, const struct kt_oid *commit,
 	if (!find_id(output, out) || !is_the_same(store, commit, out))
 		return kt_error_set(err, KT_E_SIGNING_FAILED,
 			"git commit-tree -S made no signed copy of %s", kt_oid_format(commit).text);
-	return KT_E_OK;
+	return kt_commit_adopt(store, out, err);
 }

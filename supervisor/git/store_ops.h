@@ -10,6 +10,9 @@
 
 #include "supervisor/git/store.h"
 
+/* Larger blobs are not copied: a pack is built in memory. */
+#define KT_ADOPT_MAX (64U << 20)
+
 /* The numbers are those of git's pack format. */
 enum kt_object_type { KT_OBJECT_COMMIT = 1, KT_OBJECT_TREE = 2, KT_OBJECT_BLOB = 3 };
 
@@ -45,6 +48,10 @@ struct kt_store_ops {
 		enum kt_object_type *type, struct kt_buffer *out, struct kt_error *err);
 	enum kt_code (*object_add)(struct kt_store *store, const struct kt_object *object,
 		struct kt_oid *out, struct kt_error *err);
+	/* A blob that somebody else wrote comes into the next barrier's pack as well (adopt.h). One
+	 * above KT_ADOPT_MAX is leaned on only. */
+	enum kt_code (*blob_adopt)(
+		struct kt_store *store, const struct kt_oid *oid, struct kt_error *err);
 	enum kt_code (*is_ancestor)(struct kt_store *store, const struct kt_oid *ancestor,
 		const struct kt_oid *descendant, bool *out, struct kt_error *err);
 	/* Objects made by others that a commit leans on must become durable with it: at the next

@@ -69,9 +69,8 @@ enum kt_code kt_tree_walk(struct kt_store *store, const struct kt_oid *tree, con
 }
 
 /* git sorts a folder as if its name ended in a slash. */
-static int compare_entries(const void *left, const void *right)
+int kt_tree_order(const struct kt_tree_entry *one, const struct kt_tree_entry *other)
 {
-	const struct kt_tree_entry *one = left, *other = right;
 	size_t len = one->name_len < other->name_len ? one->name_len : other->name_len;
 	int order = memcmp(one->name, other->name, len);
 	unsigned char after_one, after_other;
@@ -85,6 +84,11 @@ static int compare_entries(const void *left, const void *right)
 				      : other->mode == KT_MODE_TREE ? '/'
 								    : '\0');
 	return (int)after_one - (int)after_other;
+}
+
+static int compare_entries(const void *left, const void *right)
+{
+	return kt_tree_order(left, right);
 }
 
 static int compare_edits(const void *left, const void *right)

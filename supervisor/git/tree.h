@@ -24,6 +24,9 @@ bool kt_tree_next(const char **at, const char *end, struct kt_tree_entry *out);
 bool kt_tree_find(
 	const struct kt_buffer *tree, const char *name, size_t name_len, struct kt_tree_entry *out);
 
+/* git's order of a tree's entries: below, at, or above zero. */
+int kt_tree_order(const struct kt_tree_entry *one, const struct kt_tree_entry *other);
+
 /* What is at a path. */
 struct kt_tree_spot {
 	bool found;

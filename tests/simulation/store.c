@@ -164,6 +164,13 @@ static enum kt_code object_add(struct kt_store *store, const struct kt_object *o
 	return sim.store->ops->object_add(sim.store, object, out, err);
 }
 
+static enum kt_code blob_adopt(
+	struct kt_store *store, const struct kt_oid *oid, struct kt_error *err)
+{
+	(void)store;
+	return sim.store->ops->blob_adopt(sim.store, oid, err);
+}
+
 static enum kt_code is_ancestor(struct kt_store *store, const struct kt_oid *ancestor,
 	const struct kt_oid *descendant, bool *out, struct kt_error *err)
 {
@@ -211,7 +218,7 @@ enum kt_code __wrap_kt_store_open(
 	const struct kt_repository *repo, struct kt_store **out, struct kt_error *err)
 {
 	static const struct kt_store_ops ops = {ref_read, ref_each, ref_move, object_read,
-		object_add, is_ancestor, lean, journal, barrier, forget, close_store};
+		object_add, blob_adopt, is_ancestor, lean, journal, barrier, forget, close_store};
 
 	(void)repo;
 	(void)err;

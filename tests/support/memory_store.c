@@ -156,6 +156,15 @@ static enum kt_code object_add(struct kt_store *store, const struct kt_object *o
 	return KT_E_OK;
 }
 
+/* Everything here is as good as packed: it only has to be there. */
+static enum kt_code blob_adopt(
+	struct kt_store *store, const struct kt_oid *oid, struct kt_error *err)
+{
+	if (find_object(self_of(store), oid) != NULL)
+		return KT_E_OK;
+	return kt_error_set(err, KT_E_GIT_FAILED, "object %s is missing", kt_oid_format(oid).text);
+}
+
 /* All parents, depth first; histories of tests are short. */
 static bool reaches(struct memory_store *self, const struct kt_oid *from, const struct kt_oid *goal)
 {
@@ -236,6 +245,7 @@ struct kt_store *kt_memory_store_new(void)
 		.ref_move = ref_move,
 		.object_read = object_read,
 		.object_add = object_add,
+		.blob_adopt = blob_adopt,
 		.is_ancestor = is_ancestor,
 		.lean = lean,
 		.journal = journal,

@@ -217,18 +217,60 @@ static struct kt_json *with_file(struct kt_json *request, const char *path, cons
 	return request;
 }
 
-/* git leaves its objects to the page cache; a commit that names one must not outlive it. */
-static void objects_of_git_are_flushed_before_a_commit_names_them(void **state)
+/* git leaves its objects to the page cache; a merge that names a lane's must not outlive them. */
+static void objects_of_git_are_flushed_before_a_merge_names_them(void **state)
+{
+	struct fixture *f = *state;
+	struct kt_error err = KT_ERROR_INIT;
+	char *tip = ask(f, "git rev-parse " REF), *lane = ask(f, "git rev-parse HEAD");
+	struct kt_oid parents[2], commit;
+	struct kt_commit_plan wish = {.parents = parents,
+		.parents_len = 2,
+		.author = {"Ann", "ann@example.com", 1700000000},
+		.committer = {"Ann", "ann@example.com", 1700000000},
+		.message = "merge\n"};
+	struct kt_store *store = NULL;
+
+	assert_true(kt_oid_parse(tip, &parents[0]) && kt_oid_parse(lane, &parents[1]));
+	assert_int_equal(kt_store_open(f->repo, &store, &err), KT_E_OK);
+	assert_int_equal(kt_commit_build(store, &wish, &commit, NULL, &err), KT_E_OK);
+	record();
+	assert_int_equal(kt_commit_barrier(store, &err), KT_E_OK);
+	assert_int_equal(kt_commit_swap(store, REF, &parents[0], &commit, "merge", &err), KT_E_OK);
+	assert_true(flushed("whole", "file system") < flushed("/" REF ".lock", ".lock"));
+	record_end();
+	kt_store_close(store);
+	free(tip);
+	free(lane);
+}
+
+/* What git wrote loose is anybody's to prune until the ref has moved: it comes into our pack. */
+static void a_blob_of_git_is_in_the_pack_of_the_commit_that_names_it(void **state)
 {
 	struct fixture *f = *state;
 	char *blob = ask(f, "echo plan | git hash-object -w --stdin");
 
-	record();
 	submit(f, with_file(note(NULL), "kitty-specs/" SLUG "/notes.md", blob), NULL);
 	finish(f);
 	assert_string_equal(last_code(f), "OK");
-	assert_true(flushed("whole", "file system") < flushed("/" REF ".lock", ".lock"));
-	record_end();
+	free(ask(f, "git prune-packed"));
+	assert_ask(f, "", "ls .git/objects/%.2s/%s 2>/dev/null | cat", blob, blob + 2);
+	assert_ask(f, "plan", "git cat-file blob %s", blob);
+	free(blob);
+}
+
+static void a_blob_that_was_pruned_fails_its_request_and_nothing_else(void **state)
+{
+	struct fixture *f = *state;
+	char *blob = ask(f, "echo plan | git hash-object -w --stdin");
+	char *before = ask(f, "git prune --expire=now && git rev-parse " REF);
+
+	submit(f, with_file(note(NULL), "kitty-specs/" SLUG "/notes.md", blob), NULL);
+	finish(f);
+	assert_string_equal(last_code(f), "GIT_FAILED");
+	assert_ask(f, before, "git rev-parse " REF);
+	expect_clean(f);
+	free(before);
 	free(blob);
 }
 
@@ -420,7 +462,9 @@ int main(void)
 		TEST(a_packed_ref_is_flushed_as_well),
 		TEST(a_foreign_commit_at_once_on_top_is_no_failed_swap),
 		TEST(objects_are_flushed_before_the_ref_and_the_ref_before_its_folder),
-		TEST(objects_of_git_are_flushed_before_a_commit_names_them),
+		TEST(objects_of_git_are_flushed_before_a_merge_names_them),
+		TEST(a_blob_of_git_is_in_the_pack_of_the_commit_that_names_it),
+		TEST(a_blob_that_was_pruned_fails_its_request_and_nothing_else),
 		TEST(folders_of_a_new_ref_are_flushed_in_their_parents),
 		TEST(a_tail_is_flushed_in_quarantine_before_the_log_is_cut),
 		TEST(a_ref_that_was_set_back_at_once_is_moved_again),
