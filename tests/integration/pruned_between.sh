@@ -120,8 +120,8 @@ rm .git/hooks/reference-transaction
 
 say "integration"
 two_lanes
-expect_exit 0 kitty agent tasks move-task WP01 --to done --mission "$MISSION"
-done_two() { kitty agent tasks move-task WP02 --to done --mission "$MISSION" "$@"; }
+expect_exit 0 kitty agent tasks move-task WP01 --to 'done' --mission "$MISSION"
+done_two() { kitty agent tasks move-task WP02 --to 'done' --mission "$MISSION" "$@"; }
 refused merge-tree done_two
 hook reference-transaction <<'EOT'
 #!/bin/sh
