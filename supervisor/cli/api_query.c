@@ -228,8 +228,11 @@ static int run_group(struct kt_invocation *invocation)
 {
 	struct kt_error err = KT_ERROR_INIT;
 
-	(void)kt_error_set(&err, KT_E_USAGE, "there is no command `orchestrator-api %.60s`",
-		invocation->arguments_len == 0 ? "" : invocation->arguments[0]);
+	if (invocation->arguments_len == 0)
+		(void)kt_error_set(&err, KT_E_USAGE, "orchestrator-api is called with a command");
+	else
+		(void)kt_error_set(&err, KT_E_USAGE, "there is no command `orchestrator-api %.60s`",
+			invocation->arguments[0]);
 	return kt_api_fail_usage(&err);
 }
 

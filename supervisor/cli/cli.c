@@ -78,25 +78,6 @@ static enum kt_code lead_parse(int argc, char **argv, struct lead *lead, struct 
 	return KT_E_OK;
 }
 
-static enum kt_code fail_unknown(size_t words_len, const char *const *words, struct kt_error *err)
-{
-	const char *nearest = NULL;
-
-	if (words_len == 0)
-		return kt_error_set(err, KT_E_USAGE, "no command is given");
-	nearest = kt_command_nearest(words_len, words);
-	if (kt_command_is_group(words_len, words))
-		(void)kt_error_set(err, KT_E_USAGE,
-			"`%.80s` is a group of commands, `%s` is one of them", words[words_len - 1],
-			nearest);
-	else
-		(void)kt_error_set(err, KT_E_USAGE,
-			"there is no command `%.80s%s%.80s`; the nearest is `%s`", words[0],
-			words_len > 1 ? " " : "", words_len > 1 ? words[1] : "", nearest);
-	kt_error_next(err, "kitty help %s", nearest);
-	return KT_E_USAGE;
-}
-
 static int command_run(const struct kt_command_row *row, const struct lead *lead, int argc,
 	const char *const *argv)
 {
@@ -160,7 +141,7 @@ static int dispatch(int argc, char **argv)
 		return command_run(row, &lead, argc - lead.next - (int)used, words + used);
 	if (is_group_help(&lead, argc, words_len, argv + lead.next))
 		return kt_help_group(words_len, words, lead.json);
-	(void)fail_unknown(words_len, words, &err);
+	(void)kt_command_unknown(words_len, words, &err);
 	return kt_fail(lead.json, &err);
 }
 

@@ -112,8 +112,12 @@ extern const size_t kt_commands_len;
  */
 const struct kt_command_row *kt_command_find(
 	size_t words_len, const char *const *words, size_t *words_used);
-/* The path nearest to the words (edit distance), never a hidden one. */
+/* The path nearest to the words (one that ends in the first of them, else by edit distance), never
+ * a hidden one. NULL: none is near. */
 const char *kt_command_nearest(size_t words_len, const char *const *words);
+/* The error for words that begin with no command: a group alone, a typo with what is nearest, or
+ * neither; the next step is a help that exists. Always KT_E_USAGE. */
+enum kt_code kt_command_unknown(size_t words_len, const char *const *words, struct kt_error *err);
 /* Do the words name a group ("agent mission")? */
 bool kt_command_is_group(size_t words_len, const char *const *words);
 

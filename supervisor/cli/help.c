@@ -128,6 +128,19 @@ static int command_json(const char *path, const struct kt_command *command)
 	return KT_EXIT_OK;
 }
 
+/* A command that is a group too, orchestrator-api, names the commands below it. */
+static void below_print(const char *path)
+{
+	const char *const words[] = {path};
+
+	if (strchr(path, ' ') != NULL || !kt_command_is_group(1, words))
+		return;
+	kt_print("\ncommands:\n");
+	for (size_t i = 0; i < kt_commands_len; i++)
+		if (is_below(&kt_commands[i], 1, words) && strcmp(kt_commands[i].path, path) != 0)
+			row_print(&kt_commands[i]);
+}
+
 int kt_help_command(const char *path, const struct kt_command *command, bool json)
 {
 	char *usage = NULL;
@@ -139,6 +152,7 @@ int kt_help_command(const char *path, const struct kt_command *command, bool jso
 	free(usage);
 	if (command->help != NULL)
 		kt_print("\n%s\n", command->help);
+	below_print(path);
 	kt_print("\noptions:\n");
 	for (const struct kt_option *option = command->options;
 		option != NULL && option->name != NULL; option++)
@@ -155,12 +169,9 @@ int kt_help_command(const char *path, const struct kt_command *command, bool jso
 
 static int fail_unknown(const struct kt_invocation *invocation)
 {
-	const char *nearest = kt_command_nearest(invocation->arguments_len, invocation->arguments);
 	struct kt_error err = KT_ERROR_INIT;
 
-	(void)kt_error_set(&err, KT_E_USAGE, "there is no command `%.80s`; the nearest is `%s`",
-		invocation->arguments[0], nearest);
-	kt_error_next(&err, "kitty help %s", nearest);
+	(void)kt_command_unknown(invocation->arguments_len, invocation->arguments, &err);
 	return kt_fail(invocation->json, &err);
 }
 

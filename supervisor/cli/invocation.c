@@ -67,7 +67,7 @@ static enum kt_code unknown_option(
 static enum kt_code usage_error(const struct kt_invocation *invocation, struct kt_error *err,
 	const char *what, const char *which)
 {
-	(void)kt_error_set(err, KT_E_USAGE, "%s %.80s", what, which);
+	(void)kt_error_set(err, KT_E_USAGE, "%s%.80s", what, which);
 	kt_error_next(err, "kitty help %s", invocation->path);
 	return KT_E_USAGE;
 }
@@ -146,7 +146,7 @@ static enum kt_code argument_missing(const struct kt_invocation *invocation, str
 {
 	char *usage = kt_usage_line(invocation->path, invocation->command);
 	enum kt_code code = usage_error(
-		invocation, err, "an argument is missing; the command is: kitty", usage);
+		invocation, err, "an argument is missing; the command is: kitty ", usage);
 
 	free(usage);
 	return code;
@@ -159,15 +159,16 @@ static enum kt_code arguments_check(const struct kt_invocation *invocation, stru
 	if (invocation->help)
 		return KT_E_OK;
 	if (invocation->rest != NULL && !command->takes_rest)
-		return usage_error(invocation, err, "takes no command after --:", invocation->path);
+		return usage_error(
+			invocation, err, "takes no command after --: ", invocation->path);
 	if (invocation->rest != NULL && invocation->rest[0] == NULL)
 		return usage_error(
-			invocation, err, "no command follows the -- of", invocation->path);
+			invocation, err, "no command follows the -- of ", invocation->path);
 	if (invocation->arguments_len < command->min_arguments)
 		return argument_missing(invocation, err);
 	if (invocation->arguments_len > command->max_arguments)
 		return usage_error(invocation, err,
-			"one argument too many:", invocation->arguments[command->max_arguments]);
+			"one argument too many: ", invocation->arguments[command->max_arguments]);
 	return KT_E_OK;
 }
 

@@ -44,6 +44,9 @@ grep -q '^next: kitty help launch$' "$ERR" || fail "help of an unknown command h
 expect_exit 0 kitty help st
 grep -q 'usage: kitty st' "$OUT" || fail "an alias has no help"
 
+expect_exit 0 kitty help orchestrator-api
+grep -q 'orchestrator-api list-ready' "$OUT" || fail "the help of a command with commands below does not list them"
+
 say "usage errors name the nearest"
 expect_exit 2 kitty agent status emit WP1 --to claimed --actor a
 grep -q '^next: kitty help agent status emit$' "$ERR" || fail "the next step is not the command's help"
@@ -64,6 +67,7 @@ expect_exit 2 kitty --nonsense
 expect_exit 2 kitty agent mission create
 expect_exit 2 kitty agent mission create one two
 expect_exit 2 kitty agent mission create x --friendly-name
+grep -q 'needs a value: --friendly-name \[' "$ERR" || fail "the option that lacks a value is misspelt"
 expect_exit 2 kitty agent mission create x --new=yes
 expect_exit 2 kitty agent mission create x --target-branch a --target-branch b
 expect_exit 2 kitty version -- ls
