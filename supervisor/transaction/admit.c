@@ -296,6 +296,7 @@ static enum kt_code find_approval(
 	const struct kt_json *given = object_or_null(a->op, "policy_metadata");
 	const struct kt_plan *plan = NULL;
 	const struct kt_lane_plan *lane = NULL;
+	struct kt_error cause = KT_ERROR_INIT;
 	struct kt_oid tip = {{0}};
 
 	if (kt_json_get_string(given, "approved_commit") != NULL)
@@ -304,9 +305,14 @@ static enum kt_code find_approval(
 		return err->code;
 	if (plan != NULL)
 		lane = kt_lanes_of_wp(plan->lanes, a->wp_id);
-	if (lane == NULL || strcmp(lane->id, "lane-planning") == 0 ||
-		!kt_writer_lane_tip(a->writer, lane->id, &tip))
+	if (lane == NULL || strcmp(lane->id, "lane-planning") == 0)
 		return KT_E_OK;
+	/* A branch that cannot be read is not one that is not there: the row would bind nobody. */
+	if (kt_writer_lane_tip(a->writer, lane->id, &tip, &cause) != KT_E_OK) {
+		if (cause.code != KT_E_DESTINATION_REF_NOT_FOUND)
+			*err = cause;
+		return err->code;
+	}
 	*out = given != NULL ? kt_json_copy(given) : kt_json_new_object();
 	kt_json_set_string(*out, "approved_commit", kt_oid_format(&tip).text);
 	return KT_E_OK;

@@ -33,16 +33,16 @@ enum kt_code kt_writer_plan(struct kt_writer *writer, struct kt_error *err)
 	return kt_plan_load(writer->store, options->mission, &writer->tip, &writer->plan, err);
 }
 
-bool kt_writer_lane_tip(struct kt_writer *writer, const char *lane_id, struct kt_oid *tip)
+enum kt_code kt_writer_lane_tip(
+	struct kt_writer *writer, const char *lane_id, struct kt_oid *tip, struct kt_error *err)
 {
 	char *branch = kt_mission_lane_branch(writer->options.mission, lane_id);
 	char *ref = kt_format("refs/heads/%s", branch);
-	struct kt_error ignored = KT_ERROR_INIT;
-	bool found = kt_store_ref_read(writer->store, ref, tip, &ignored) == KT_E_OK;
+	enum kt_code code = kt_store_ref_read(writer->store, ref, tip, err);
 
 	free(branch);
 	free(ref);
-	return found;
+	return code;
 }
 
 /* The lane that a request is about; NULL: none, or one that the plan does not know. Borrows. */

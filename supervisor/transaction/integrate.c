@@ -63,7 +63,8 @@ static bool work_commit(
 	*is_planning = lane != NULL && strcmp(lane->id, "lane-planning") == 0;
 	if (lane == NULL || *is_planning)
 		return false;
-	return approved_commit(writer, &wp, out) || kt_writer_lane_tip(writer, lane->id, out);
+	return approved_commit(writer, &wp, out) ||
+	       kt_writer_lane_tip(writer, lane->id, out, &ignored) == KT_E_OK;
 }
 
 enum kt_code kt_check_contained(struct kt_writer *writer, const char *wp_id, struct kt_error *err)

@@ -31,37 +31,64 @@ static const char *handed_over(const struct pending *pending)
 	return NULL;
 }
 
-/* Nothing to judge: no lane, or one without a branch yet. */
-static bool find_tip(
-	struct kt_writer *writer, const char *wp_id, const char **lane_id, struct kt_oid *tip)
+/* Nothing to judge, and *found false: no plan, no lane, or one without a branch yet. A plan or a
+ * branch that cannot be read is an error: what they would have forbidden must not pass. */
+static enum kt_code find_tip(struct kt_writer *writer, const char *wp_id, const char **lane_id,
+	struct kt_oid *tip, bool *found, struct kt_error *err)
 {
 	const struct kt_lane_plan *lane = NULL;
-	struct kt_error ignored = KT_ERROR_INIT;
+	struct kt_error cause = KT_ERROR_INIT;
+	enum kt_code code = kt_writer_plan(writer, &cause), absent = KT_E_MISSION_NOT_FINALIZED;
 
-	if (kt_writer_plan(writer, &ignored) != KT_E_OK)
-		return false;
-	lane = kt_lanes_of_wp(writer->plan->lanes, wp_id);
-	if (lane == NULL || strcmp(lane->id, PLANNING_LANE) == 0)
-		return false;
-	*lane_id = lane->id;
-	return kt_writer_lane_tip(writer, lane->id, tip);
+	if (code == KT_E_OK) {
+		lane = kt_lanes_of_wp(writer->plan->lanes, wp_id);
+		if (lane == NULL || strcmp(lane->id, PLANNING_LANE) == 0)
+			return KT_E_OK;
+		*lane_id = lane->id;
+		absent = KT_E_DESTINATION_REF_NOT_FOUND;
+		code = kt_writer_lane_tip(writer, lane->id, tip, &cause);
+	}
+	*found = code == KT_E_OK;
+	if (code == KT_E_OK || code == absent)
+		return KT_E_OK;
+	*err = cause;
+	return code;
+}
+
+static enum kt_code look(struct kt_writer *writer, const struct pending *pending,
+	const char **lane_id, struct kt_oid *tip, bool *is_to_judge, struct kt_error *err)
+{
+	const char *wp_id =
+		pending->outcome == NULL && !pending->is_judged ? handed_over(pending) : NULL;
+	enum kt_code code = KT_E_OK;
+
+	if (wp_id != NULL)
+		code = find_tip(writer, wp_id, lane_id, tip, is_to_judge, err);
+	if (pending->has_judged_tip && kt_oid_equal(&pending->judged_tip, tip))
+		*is_to_judge = false;
+	return code;
 }
 
 bool kt_lane_is_to_judge(struct kt_writer *writer, const struct pending *pending,
 	const char **lane_id, struct kt_oid *tip)
 {
-	const char *wp_id =
-		pending->outcome == NULL && !pending->is_judged ? handed_over(pending) : NULL;
+	struct kt_error ignored = KT_ERROR_INIT;
+	bool is_to_judge = false;
 
-	return wp_id != NULL && find_tip(writer, wp_id, lane_id, tip) &&
-	       !(pending->has_judged_tip && kt_oid_equal(&pending->judged_tip, tip));
+	(void)!look(writer, pending, lane_id, tip, &is_to_judge, &ignored);
+	return is_to_judge;
 }
 
 static struct pending *next_to_judge(
 	struct kt_writer *writer, const char **lane_id, struct kt_oid *tip)
 {
 	for (struct pending *p = writer->batch; p != NULL; p = p->next) {
-		if (kt_lane_is_to_judge(writer, p, lane_id, tip))
+		struct kt_error err = KT_ERROR_INIT;
+		bool is_to_judge = false;
+
+		if (look(writer, p, lane_id, tip, &is_to_judge, &err) != KT_E_OK)
+			kt_pending_fail(writer, p, &err);
+		if (is_to_judge)
 			return p;
 		p->is_judged = true;
 	}
@@ -109,34 +136,48 @@ static enum turn start_judge(struct kt_writer *writer, struct pending *pending, 
 	return TURN_NEXT;
 }
 
+/* The list of warnings; NULL, and an error: the move is refused. Borrows from *answer. */
+static const struct kt_json *read_verdict(const char *said, const struct kt_child_status *status,
+	struct kt_json **answer, struct kt_error *err)
+{
+	/* A warning on standard error may stand before the object. */
+	const char *start = strchr(said, '{');
+	const struct kt_json *warnings = NULL;
+	struct kt_error ignored = KT_ERROR_INIT;
+	bool is_object = start != NULL && kt_json_parse(start, strlen(start), KT_JSON_LAST_WINS,
+						  answer, &ignored) == KT_E_OK;
+
+	if (status->timed_out) {
+		(void)kt_error_set(
+			err, KT_E_TIMEOUT, "git did not tell in time what the lane changed");
+	} else if (is_object && (!status->exited || status->exit_code != 0)) {
+		if (kt_outcome_code(*answer, err) == KT_E_OK)
+			(void)kt_error_set(err, KT_E_GIT_FAILED, "the lane gate's helper failed");
+	} else {
+		warnings = kt_json_get(*answer, "warnings");
+		if (!kt_json_is(warnings, KT_JSON_ARRAY))
+			(void)kt_error_set(
+				err, KT_E_GIT_FAILED, "the lane gate's helper said: %.300s", said);
+	}
+	return err->code == KT_E_OK ? warnings : NULL;
+}
+
 void kt_lane_judge_ended(struct kt_writer *writer, struct kt_subprocess *child,
 	struct pending *pending, const struct kt_child_status *status)
 {
 	struct kt_buffer output = KT_BUFFER_INIT;
 	struct kt_json *answer = NULL;
-	struct kt_error err = KT_ERROR_INIT, ignored = KT_ERROR_INIT;
-	const char *start = NULL;
+	const struct kt_json *warnings = NULL;
+	struct kt_error err = KT_ERROR_INIT;
 
 	kt_subprocess_output(child, 1 << 20, &output);
 	kt_subprocess_release(child);
-	/* A warning on standard error may stand before the object. */
-	start = strchr(kt_buffer_text(&output), '{');
-	if (status->timed_out) {
-		(void)kt_error_set(
-			&err, KT_E_TIMEOUT, "git did not tell in time what the lane changed");
-		kt_pending_fail(writer, pending, &err);
-	} else if (start == NULL || kt_json_parse(start, strlen(start), KT_JSON_LAST_WINS, &answer,
-					    &ignored) != KT_E_OK) {
-		(void)kt_error_set(&err, KT_E_GIT_FAILED, "the lane gate's helper said: %.300s",
-			kt_buffer_text(&output));
-		kt_pending_fail(writer, pending, &err);
-	} else if (!status->exited || status->exit_code != 0) {
-		if (kt_outcome_code(answer, &err) == KT_E_OK)
-			(void)kt_error_set(&err, KT_E_GIT_FAILED, "the lane gate's helper failed");
+	warnings = read_verdict(kt_buffer_text(&output), status, &answer, &err);
+	if (warnings == NULL) {
 		kt_pending_fail(writer, pending, &err);
 	} else {
 		kt_json_free(pending->warnings);
-		pending->warnings = kt_json_copy(kt_json_get(answer, "warnings"));
+		pending->warnings = kt_json_copy(warnings);
 	}
 	kt_json_free(answer);
 	kt_buffer_release(&output);

@@ -163,8 +163,9 @@ KT_MUST_CHECK enum kt_code kt_batch_address(struct kt_writer *writer, struct kt_
 bool kt_batch_is_refused(struct kt_writer *writer);
 /* The plan that the requests are judged by. Errors: KT_E_MISSION_NOT_FINALIZED and others. */
 KT_MUST_CHECK enum kt_code kt_writer_plan(struct kt_writer *writer, struct kt_error *err);
-/* The tip of a lane's branch; false: there is none. */
-bool kt_writer_lane_tip(struct kt_writer *writer, const char *lane_id, struct kt_oid *tip);
+/* The tip of a lane's branch. Errors: KT_E_DESTINATION_REF_NOT_FOUND and others. */
+KT_MUST_CHECK enum kt_code kt_writer_lane_tip(struct kt_writer *writer, const char *lane_id,
+	struct kt_oid *tip, struct kt_error *err);
 
 /* aside.c: into the queue, or aside. A supervisor's writer judges lanes beside the transaction. */
 void kt_queue_add(struct kt_writer *writer, struct pending *pending);

@@ -4,6 +4,7 @@
  */
 #include "unit/transaction/fixture.h"
 #include "unit/transaction/seams.h"
+#include "unit/transaction/uncoordinated.h"
 
 #define REF "kitty/mission-" SLUG
 #define LANE "kitty/mission-" SLUG "-lane-a"
@@ -298,6 +299,29 @@ static void a_merge_that_takes_its_time_is_waited_for(void **state)
 	free(tip);
 }
 
+static int setup_single(void **state)
+{
+	return setup_uncoordinated(state, ",\\n  \"topology\": \"single_branch\"");
+}
+
+/* Without a coordination branch done says that the target has the lane's work. Work of no lane is
+ * nowhere to be looked for. */
+static void work_of_no_lane_is_never_done_by_itself(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_string_equal(code_of(f, move("WP02", KT_STATUS_CLAIMED, "codex")), "OK");
+	assert_string_equal(code_of(f, move("WP02", KT_STATUS_IN_PROGRESS, "codex")), "OK");
+	assert_string_equal(code_of(f, reviewed("WP02", KT_STATUS_APPROVED)), "OK");
+	shell(f, "sed -i 's/\"WP02\"/\"WP09\"/' " FOLDER "/lanes.json && git commit -qam lanes");
+	assert_string_equal(code_of(f, reviewed("WP02", KT_STATUS_DONE)), "TRANSITION_REJECTED");
+	assert_ask(
+		f, "0", "grep -c '\"to_lane\": \"done\"' " FOLDER "/status.events.jsonl || true");
+	/* Back in its lane, whose work the target has: there is none. */
+	shell(f, "git checkout -q HEAD~1 " FOLDER "/lanes.json && git commit -qam back");
+	assert_string_equal(code_of(f, reviewed("WP02", KT_STATUS_DONE)), "OK");
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup_lane, teardown)
 
 int main(void)
@@ -312,6 +336,8 @@ int main(void)
 		TEST(an_integration_is_a_batch_of_its_own),
 		TEST(planning_work_is_done_without_a_merge),
 		TEST(a_merge_that_takes_its_time_is_waited_for),
+		cmocka_unit_test_setup_teardown(
+			work_of_no_lane_is_never_done_by_itself, setup_single, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
