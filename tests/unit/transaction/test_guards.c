@@ -147,20 +147,49 @@ static void an_override_asks_for_no_subtask_and_no_merge(void **state)
 	expect_clean(f);
 }
 
+static void bring_along(struct kt_json *request, const char *name, const char *blob)
+{
+	struct kt_json *files = kt_json_new_array(), *file = kt_json_new_object();
+	char *path = kt_format("kitty-specs/" SLUG "/%s", name);
+
+	kt_json_set_string(file, "path", path);
+	kt_json_set_string(file, "blob", blob);
+	kt_json_append(files, file);
+	kt_json_set(request, "files", files);
+	free(path);
+}
+
+/* Work that comes with its plan is in no plan yet; files alone are a commit without a row. */
+static void a_plan_comes_with_its_first_rows_or_alone(void **state)
+{
+	struct fixture *f = *state;
+	struct kt_json *first = move("WP03", KT_STATUS_PLANNED, "x"),
+		       *alone = kt_request_new("test");
+	char *blob = ask(f, "sed 's/WP01/WP03/' " COORD "/kitty-specs/" SLUG
+			    "/tasks/WP01-x.md | git hash-object -w --stdin");
+
+	bring_along(first, "tasks/WP03-x.md", blob);
+	assert_string_equal(code_of(f, first), "OK");
+	assert_ask(f, "1", "grep -c WP03 " LOG);
+	bring_along(alone, "notes.md", blob);
+	kt_json_set_string(alone, "message", "chore: notes");
+	assert_string_equal(code_of(f, alone), "OK");
+	assert_ask(f, "chore: notes", "git log -1 --format=%%s " REF);
+	assert_ask(f, "1", "git diff --name-only " REF "~1 " REF " | wc -l");
+	expect_clean(f);
+	free(blob);
+}
+
 /* A plan change that was refused leaves nothing of its meta.json in the next snapshot, also when
  * the old one cannot be read back at once. */
 static void the_identity_of_a_refused_plan_is_forgotten(void **state)
 {
 	struct fixture *f = *state;
-	struct kt_json *request = note("WP01", "plan"), *files = kt_json_new_array();
-	struct kt_json *file = kt_json_new_object();
+	struct kt_json *request = note("WP01", "plan");
 	char *blob = ask(f, "sed 's/\"mission_number\": null/\"mission_number\": \"042\"/' " COORD
 			    "/kitty-specs/" SLUG "/meta.json | git hash-object -w --stdin");
 
-	kt_json_set_string(file, "path", "kitty-specs/" SLUG "/meta.json");
-	kt_json_set_string(file, "blob", blob);
-	kt_json_append(files, file);
-	kt_json_set(request, "files", files);
+	bring_along(request, "meta.json", blob);
 	kt_seam_fail("kt_commit_swap", 1, KT_E_GIT_FAILED);
 	kt_seam_then("kt_identity_load", 1, KT_E_GIT_FAILED);
 	assert_string_equal(code_of(f, request), "BOOKKEEPING_COMMIT_FAILED");
@@ -244,6 +273,7 @@ int main(void)
 		TEST(a_mission_without_a_plan_goes_on_with_what_its_log_knows),
 		TEST(work_that_left_the_plan_has_no_subtasks),
 		TEST(an_override_asks_for_no_subtask_and_no_merge),
+		TEST(a_plan_comes_with_its_first_rows_or_alone),
 		TEST(the_identity_of_a_refused_plan_is_forgotten),
 		TEST(whoever_claimed_it_holds_it_until_it_is_claimed_anew),
 		TEST(a_mission_without_an_id_has_rows_without_one),

@@ -236,6 +236,16 @@ static void a_snapshot_that_was_edited_under_a_writer_is_written_again(void **st
 	expect_clean(f);
 }
 
+static void other_permissions_are_looked_at_and_left(void **state)
+{
+	struct fixture *f = *state;
+
+	shell(f, "chmod 600 " LOG);
+	assert_string_equal(claim(f), "OK");
+	assert_ask(f, "600", "stat -c %%a " LOG);
+	expect_clean(f);
+}
+
 /* One byte in place, and the time set back: only a fraction of a second tells. */
 static void an_edit_that_hides_its_time_is_seen(void **state)
 {
@@ -339,6 +349,7 @@ int main(void)
 		TEST(a_branch_without_a_meta_json_has_a_snapshot_all_the_same),
 		TEST(a_branch_without_the_mission_needs_no_folder),
 		TEST(a_snapshot_that_was_edited_under_a_writer_is_written_again),
+		TEST(other_permissions_are_looked_at_and_left),
 		TEST(an_edit_that_hides_its_time_is_seen),
 		TEST(a_snapshot_of_the_same_length_is_another_one),
 		TEST(a_refused_first_row_leaves_no_log),

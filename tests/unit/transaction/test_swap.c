@@ -242,6 +242,23 @@ static void a_swap_under_a_hook_has_time(void **state)
 
 /* ---- the neighbours in its batch ---- */
 
+/* It is told of each commit, so each is swapped on its own. */
+static void a_post_commit_hook_sees_every_commit(void **state)
+{
+	struct fixture *f = *state;
+
+	shell(f, "mkdir -p .git/hooks && printf '#!/bin/sh\ngit log -1 --format=%%%%T "
+		 ">>%%s/../seen\n' "
+		 "$PWD >.git/hooks/post-commit && chmod +x .git/hooks/post-commit");
+	submit(f, note("one"), NULL);
+	submit(f, note("two"), NULL);
+	finish(f);
+	assert_int_equal(f->successes, 2);
+	assert_ask(f, "same",
+		"git log -2 --reverse --format=%%T " REF " | cmp - ../seen && echo same");
+	expect_clean(f);
+}
+
 static void a_refused_neighbour_is_answered_once_when_the_swap_fails(void **state)
 {
 	struct fixture *f = *state;
@@ -294,6 +311,7 @@ int main(void)
 		TEST(a_ref_that_never_stays_is_given_up),
 		TEST(a_stale_lock_on_the_ref_is_broken_by_whom_it_stopped),
 		TEST(a_swap_under_a_hook_has_time),
+		TEST(a_post_commit_hook_sees_every_commit),
 		TEST(a_refused_neighbour_is_answered_once_when_the_swap_fails),
 		TEST(a_failed_batch_is_tried_singly_before_what_waits),
 	};
