@@ -90,7 +90,7 @@ static void owned_check(struct kt_doctor *doctor, const struct kt_lane_row *row)
 
 	if (!row->has_branch || doctor->view == NULL || doctor->view->plan == NULL ||
 		kt_lane_outside_owned(doctor->repo, doctor->mission, doctor->view->plan,
-			row->place.id, &outside, &ignored) != KT_E_OK)
+			row->place.id, NULL, &outside, &ignored) != KT_E_OK)
 		return;
 	if (kt_json_size(outside.paths) > 0) {
 		const char *path = kt_json_string(kt_json_first(outside.paths));

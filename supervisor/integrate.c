@@ -11,6 +11,7 @@
 #include "supervisor/git/merge.h"
 #include "supervisor/git/worktree.h"
 #include "supervisor/lane_gate.h"
+#include "supervisor/lane_owned.h"
 
 enum { SHOWN_FILES = 8 };
 
@@ -89,6 +90,9 @@ static enum kt_code check_gate(const struct kt_git_place *place, const struct kt
 	if (code == KT_E_OK && wish->lane_id != NULL)
 		code = kt_integration_gate(
 			wish->repo, mission, wish->lane_id, kt_oid_format(judged).text, err);
+	if (code == KT_E_OK && wish->lane_id != NULL && wish->owners != NULL)
+		code = kt_lane_owned_gate(
+			wish->repo, mission, wish->owners, wish->lane_id, judged, err);
 	return code;
 }
 

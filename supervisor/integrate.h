@@ -11,6 +11,7 @@
 #include <kitty/json.h>
 
 #include "supervisor/git_calls.h"
+#include "supervisor/mission/plan.h"
 
 struct kt_integration {
 	const struct kt_repository *repo;
@@ -19,12 +20,15 @@ struct kt_integration {
 	struct kt_oid
 		resolution; /* a merge that holds `commit` and solves its conflict; zero: none */
 	struct kt_oid onto; /* tip of the coordination branch */
+	const struct kt_plan
+		*owners; /* `owned_files: refuse`: whose files are whose; NULL: anybody's */
 };
 
 /*
  * *facts on success: {"tree": id, "merged": commit, "contained": bool}; when contained there is
  * nothing to merge. kitty-specs/ of the tree is the coordination side's. Errors:
- * KT_E_LANE_TOUCHES_KITTY_SPECS naming commit and path, KT_E_MERGE_CONFLICT (then *facts is
+ * KT_E_LANE_TOUCHES_KITTY_SPECS naming commit and path, KT_E_LANE_OUTSIDE_OWNED,
+ * KT_E_MERGE_CONFLICT (then *facts is
  * {"conflict": {...}}), KT_E_MERGE_CHECKOUT_BLOCKED (local changes in the coordination worktree),
  * KT_E_MERGE_UNVERIFIED (no such commit, no common history), KT_E_GIT_TOO_OLD_FOR_MERGE. Gives
  * *facts, NULL when there are none.

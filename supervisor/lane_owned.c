@@ -11,7 +11,7 @@
 #include "supervisor/git/environment.h"
 #include "supervisor/git/refs.h"
 
-enum { PATHS_MAX = 100 };
+enum { PATHS_MAX = 100, NAMED_MAX = 5 };
 
 static const char SPECS[] = "kitty-specs/";
 
@@ -168,7 +168,7 @@ static enum kt_code find_differing(const struct kt_repository *repo,
 
 enum kt_code kt_lane_outside_owned(const struct kt_repository *repo,
 	const struct kt_mission *mission, const struct kt_plan *plan, const char *lane_id,
-	struct kt_lane_outside *outside, struct kt_error *err)
+	const struct kt_oid *commit, struct kt_lane_outside *outside, struct kt_error *err)
 {
 	struct judged judged = {
 		.plan = plan, .lane = kt_lanes_find(plan->lanes, lane_id), .paths = NULL};
@@ -176,11 +176,14 @@ enum kt_code kt_lane_outside_owned(const struct kt_repository *repo,
 	char *ref = kt_format("refs/heads/%s", branch);
 	struct kt_buffer changes = KT_BUFFER_INIT;
 	struct kt_oid tip = {{0}};
+	bool has_tip = commit != NULL || kt_refs_read(repo->common_dir, ref, &tip);
 	enum kt_code code = KT_E_OK;
 
+	if (commit != NULL)
+		tip = *commit;
 	judged.paths = kt_json_new_array();
 	if (judged.lane != NULL && strcmp(lane_id, "lane-planning") != 0 &&
-		!owns_everything(&judged) && kt_refs_read(repo->common_dir, ref, &tip))
+		!owns_everything(&judged) && has_tip)
 		code = list_changes(
 			repo, mission, &judged, kt_oid_format(&tip).text, &changes, err);
 	if (code == KT_E_OK && changes.len > 0)
@@ -197,5 +200,37 @@ enum kt_code kt_lane_outside_owned(const struct kt_repository *repo,
 	kt_buffer_release(&changes);
 	free(ref);
 	free(branch);
+	return code;
+}
+
+char *kt_lane_outside_tell(const char *lane_id, const struct kt_json *paths)
+{
+	struct kt_buffer text = KT_BUFFER_INIT;
+	size_t count = 0;
+
+	kt_buffer_printf(&text, "%s changed files that its work packages do not own: ", lane_id);
+	for (const struct kt_json *p = kt_json_first(paths); p != NULL && count < NAMED_MAX;
+		p = kt_json_next(p), count++)
+		kt_buffer_printf(&text, "%s%.200s", count == 0 ? "" : ", ", kt_json_string(p));
+	if (kt_json_size(paths) > NAMED_MAX)
+		kt_buffer_printf(&text, " and %zu more", kt_json_size(paths) - NAMED_MAX);
+	return kt_buffer_take(&text);
+}
+
+enum kt_code kt_lane_owned_gate(const struct kt_repository *repo, const struct kt_mission *mission,
+	const struct kt_plan *plan, const char *lane_id, const struct kt_oid *commit,
+	struct kt_error *err)
+{
+	struct kt_lane_outside outside = {NULL, {{0}}};
+	char *text = NULL;
+	enum kt_code code =
+		kt_lane_outside_owned(repo, mission, plan, lane_id, commit, &outside, err);
+
+	if (code == KT_E_OK && kt_json_size(outside.paths) > 0) {
+		text = kt_lane_outside_tell(lane_id, outside.paths);
+		code = kt_error_set(err, KT_E_LANE_OUTSIDE_OWNED, "%s", text);
+	}
+	free(text);
+	kt_json_free(outside.paths);
 	return code;
 }

@@ -16,13 +16,23 @@ struct kt_lane_outside {
 };
 
 /*
- * The paths that the lane's own commits (merges, and what other lanes brought in, are not its own)
- * changed and that still differ from the base, that no work package of the lane owns, kitty-specs/
- * left out (the lane gate's affair). A lane without a branch, or whose work packages name no files,
- * has none. Gives outside->paths when the result is KT_E_OK, leaves it NULL otherwise.
+ * commit NULL: the tip of the lane's branch. The paths that the lane's own commits (merges, and
+ * what other lanes brought in, are not its own) changed and that still differ from the base, that
+ * no work package of the lane owns, kitty-specs/ left out (the lane gate's affair). A lane without
+ * a branch, or whose work packages name no files, has none. Gives outside->paths when the result is
+ * KT_E_OK, leaves it NULL otherwise.
  */
 KT_MUST_CHECK enum kt_code kt_lane_outside_owned(const struct kt_repository *repo,
 	const struct kt_mission *mission, const struct kt_plan *plan, const char *lane_id,
-	struct kt_lane_outside *outside, struct kt_error *err);
+	const struct kt_oid *commit, struct kt_lane_outside *outside, struct kt_error *err);
+
+/* One line about such paths, for people. Gives. */
+char *kt_lane_outside_tell(const char *lane_id, const struct kt_json *paths);
+
+/* `owned_files: refuse`, the one predicate for the move to for_review and for integration: the
+ * commit brings no such path. Errors: KT_E_LANE_OUTSIDE_OWNED naming them. */
+KT_MUST_CHECK enum kt_code kt_lane_owned_gate(const struct kt_repository *repo,
+	const struct kt_mission *mission, const struct kt_plan *plan, const char *lane_id,
+	const struct kt_oid *commit, struct kt_error *err);
 
 #endif

@@ -146,7 +146,9 @@ static void advise_order(struct kt_merge_run *run, struct kt_error *err)
 static enum kt_code predict_wp(struct kt_merge_run *run, const char *wp_id, struct kt_error *err)
 {
 	struct kt_json *request = NULL, *facts = NULL, *wish = NULL;
-	struct kt_integration integration = {.repo = run->options->repo, .onto = run->tip};
+	struct kt_integration integration = {.repo = run->options->repo,
+		.onto = run->tip,
+		.owners = run->options->owned_required ? run->view->plan : NULL};
 	enum kt_code code = prepare_request(run, wp_id, &request, err);
 
 	if (code != KT_E_OK)

@@ -32,7 +32,8 @@ struct kt_merge_options {
 	const struct kt_mission *mission;
 	const char *strategy; /* merge, squash, rebase; NULL: as recorded, else merge */
 	bool dry_run, resume, keep_worktrees, interactive;
-	bool sign; /* the commits that the merge makes on the target */
+	bool sign;           /* the commits that the merge makes on the target */
+	bool owned_required; /* `owned_files: refuse` */
 	kt_merge_submit_cb submit;
 	void (*on_notice)(const char *line, void *arg);
 	void *arg;
@@ -44,7 +45,8 @@ struct kt_merge_options {
  * "removed": [...], "kept": [{what, why}], "closed_ref"}; on a conflict {"conflict": {...}}
  * (integrate.h), with "scratch" after --interactive. Errors: KT_E_MERGE_CONFLICT (nothing moved),
  * KT_E_MERGE_NOT_READY, KT_E_MERGE_UNVERIFIED, KT_E_MERGE_CHECKOUT_BLOCKED, KT_E_MERGE_STATE,
- * KT_E_MERGE_NO_STATE, KT_E_SUPERVISOR_RUNNING, KT_E_GIT_TOO_OLD_FOR_MERGE. Gives *report.
+ * KT_E_MERGE_NO_STATE, KT_E_SUPERVISOR_RUNNING, KT_E_GIT_TOO_OLD_FOR_MERGE,
+ * KT_E_LANE_TOUCHES_KITTY_SPECS, KT_E_LANE_OUTSIDE_OWNED. Gives *report.
  */
 KT_MUST_CHECK enum kt_code kt_merge(
 	const struct kt_merge_options *options, struct kt_json **report, struct kt_error *err);

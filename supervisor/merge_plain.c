@@ -11,6 +11,7 @@
 
 #include "ipc/file.h"
 #include "supervisor/git/merge.h"
+#include "supervisor/lane_owned.h"
 #include "supervisor/merge_private.h"
 #include "supervisor/transaction/holder.h"
 #include "supervisor/transaction/legacy.h"
@@ -176,6 +177,9 @@ static enum kt_code bring(struct kt_merge_run *run, const struct work *work, str
 		return code;
 	code = kt_integration_gate(run->options->repo, run->options->mission, work->lane,
 		kt_oid_format(&work->commit).text, err);
+	if (code == KT_E_OK && run->options->owned_required)
+		code = kt_lane_owned_gate(run->options->repo, run->options->mission,
+			run->view->plan, work->lane, &work->commit, err);
 	if (code == KT_E_OK)
 		code = without_mission_files(run, &work->commit, &code_only, err);
 	if (code == KT_E_OK)

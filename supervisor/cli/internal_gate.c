@@ -5,7 +5,6 @@
  */
 #include <stdlib.h>
 
-#include "ipc/buffer.h"
 #include "supervisor/cli/command.h"
 #include "supervisor/cli/context.h"
 #include "supervisor/cli/output.h"
@@ -20,45 +19,38 @@ static const struct kt_option options[] = {
 	KT_OPTION_END,
 };
 
-enum { NAMED_MAX = 5 };
-
-/* One line for all of them. */
-static char *outside_tell(const char *lane, const struct kt_json *paths)
+static enum kt_code warn(struct kt_context *context, const struct kt_plan *plan, const char *lane,
+	const struct kt_oid *commit, struct kt_json *warnings, struct kt_error *err)
 {
-	struct kt_buffer text = KT_BUFFER_INIT;
-	size_t count = 0;
+	struct kt_lane_outside outside = {NULL, {{0}}};
+	enum kt_code code = kt_lane_outside_owned(
+		context->repo, context->mission, plan, lane, commit, &outside, err);
 
-	kt_buffer_printf(&text, "%s changed files that its work packages do not own: ", lane);
-	for (const struct kt_json *p = kt_json_first(paths); p != NULL && count < NAMED_MAX;
-		p = kt_json_next(p), count++)
-		kt_buffer_printf(&text, "%s%.200s", count == 0 ? "" : ", ", kt_json_string(p));
-	if (kt_json_size(paths) > NAMED_MAX)
-		kt_buffer_printf(&text, " and %zu more", kt_json_size(paths) - NAMED_MAX);
-	return kt_buffer_take(&text);
+	if (code == KT_E_OK && kt_json_size(outside.paths) > 0) {
+		char *text = kt_lane_outside_tell(lane, outside.paths);
+
+		kt_json_append(warnings, kt_json_new_string(text));
+		free(text);
+	}
+	kt_json_free(outside.paths);
+	return code;
 }
 
-static enum kt_code judge_owned(struct kt_context *context, const char *lane,
+static enum kt_code judge_owned(struct kt_context *context, const char *lane, const char *commit,
 	struct kt_json *warnings, struct kt_error *err)
 {
 	struct kt_view *view = NULL;
-	struct kt_lane_outside outside = {NULL, {{0}}};
-	char *text = NULL;
+	struct kt_oid tip = {{0}};
 	enum kt_code code = kt_context_config(context, err);
 
+	(void)kt_oid_parse(commit, &tip); /* the lane gate has read it */
 	if (code == KT_E_OK)
 		code = kt_view_load(context->repo, context->mission, &view, err);
 	if (code == KT_E_OK && view->plan != NULL)
-		code = kt_lane_outside_owned(
-			context->repo, context->mission, view->plan, lane, &outside, err);
-	if (code == KT_E_OK && kt_json_size(outside.paths) > 0) {
-		text = outside_tell(lane, outside.paths);
-		if (context->config->owned_required)
-			code = kt_error_set(err, KT_E_LANE_OUTSIDE_OWNED, "%s", text);
-		else
-			kt_json_append(warnings, kt_json_new_string(text));
-	}
-	free(text);
-	kt_json_free(outside.paths);
+		code = context->config->owned_required
+			       ? kt_lane_owned_gate(context->repo, context->mission, view->plan,
+					 lane, &tip, err)
+			       : warn(context, view->plan, lane, &tip, warnings, err);
 	kt_view_free(view);
 	return code;
 }
@@ -81,7 +73,7 @@ static int run(struct kt_invocation *invocation)
 	if (code == KT_E_OK)
 		code = kt_integration_gate(context.repo, context.mission, lane, commit, &err);
 	if (code == KT_E_OK)
-		code = judge_owned(&context, lane, warnings, &err);
+		code = judge_owned(&context, lane, commit, warnings, &err);
 	return kt_context_answer(&context, true, facts, NULL, code == KT_E_OK ? NULL : &err);
 }
 

@@ -11,6 +11,7 @@
 #include "supervisor/cli/output.h"
 #include "supervisor/integrate.h"
 #include "supervisor/lane_sync.h"
+#include "supervisor/transaction/reader.h"
 
 static const struct kt_option options[] = {
 	KT_OPTION_MISSION,
@@ -36,10 +37,25 @@ static enum kt_code wish_fill(
 	return KT_E_OK;
 }
 
+/* The plan decides whose file it is, as it did before the review. */
+static enum kt_code owners_find(struct kt_context *context, struct kt_integration *wish,
+	struct kt_view **view, struct kt_error *err)
+{
+	enum kt_code code = kt_context_config(context, err);
+
+	if (code != KT_E_OK || !context->config->owned_required)
+		return code;
+	code = kt_view_load(context->repo, context->mission, view, err);
+	if (code == KT_E_OK)
+		wish->owners = (*view)->plan;
+	return code;
+}
+
 static int run(struct kt_invocation *invocation)
 {
 	struct kt_context context = KT_CONTEXT_INIT;
 	struct kt_integration wish = {.lane_id = NULL};
+	struct kt_view *view = NULL;
 	struct kt_git_place place = {.cwd = NULL};
 	struct kt_json *facts = NULL;
 	struct kt_error err = KT_ERROR_INIT;
@@ -53,6 +69,8 @@ static int run(struct kt_invocation *invocation)
 		code = kt_git_place_init(&place, context.mission, false, &err);
 	wish.repo = context.repo;
 	if (code == KT_E_OK)
+		code = owners_find(&context, &wish, &view, &err);
+	if (code == KT_E_OK)
 		code = kt_integration_compute(&place, context.mission, &wish, &facts, &err);
 	if (code == KT_E_OK) {
 		kt_print_json(facts);
@@ -64,6 +82,7 @@ static int run(struct kt_invocation *invocation)
 	}
 	kt_json_free(facts);
 	kt_git_place_release(&place);
+	kt_view_free(view);
 	kt_context_release(&context);
 	return status;
 }

@@ -130,6 +130,7 @@ static enum kt_code act(const struct kt_invocation *invocation, struct kt_contex
 	if (kt_context_config(context, err) != KT_E_OK)
 		return err->code;
 	wish.sign = context->config->sign_bookkeeping;
+	wish.owned_required = context->config->owned_required;
 	return kt_merge(&wish, report, err);
 }
 

@@ -80,6 +80,31 @@ git -C "$second" commit -q -m "Work of WP02"
 expect_exit 0 kitty agent tasks move-task WP02 --to for_review --mission "$MISSION" --json
 expect_json "$OUT" result success
 
+say "what came after the gate and before the approval is asked about again before it is integrated"
+expect_exit 0 kitty agent tasks move-task WP01 --to done --mission "$MISSION"
+echo stray >"$second/src/b-stray"
+git -C "$second" add src
+git -C "$second" commit -q -m "A stray file during the review"
+expect_exit 0 kitty agent tasks move-task WP02 --to approved --mission "$MISSION"
+echo later >"$second/src/b/later"
+git -C "$second" add src
+git -C "$second" commit -q -m "After the approval"
+before=$(tip)
+target=$(git rev-parse main)
+for way in "agent tasks move-task WP02 --to done" "merge --dry-run" merge; do
+	# shellcheck disable=SC2086
+	expect_exit 4 kitty $way --mission "$MISSION" --json
+	expect_json "$OUT" error.code LANE_OUTSIDE_OWNED_FILES
+	json "$OUT" error.detail | grep -qF src/b-stray || fail "the path is not named"
+	expect_eq "$(tip) $(git rev-parse main)" "$before $target" "the branches after $way"
+done
+sed -i 's|^- src/b/.*|&\n- src/b-stray|' "$REPO/kitty-specs/$MISSION/tasks/WP02"-*.md
+expect_exit 0 kitty agent mission finalize-tasks --mission "$MISSION"
+expect_exit 0 kitty merge --dry-run --mission "$MISSION"
+expect_exit 0 kitty agent tasks move-task WP02 --to done --mission "$MISSION"
+git cat-file -e "kitty/mission-$MISSION:src/b-stray" || fail "what was approved is not integrated"
+git cat-file -e "kitty/mission-$MISSION:src/b/later" 2>/dev/null && fail "what came after the approval is integrated"
+
 say "in a launch the work package is blocked, with the reason"
 rm .kittify/config.yaml
 make_mission third 'WP01:src/d/**'

@@ -36,6 +36,20 @@ merged_right() {
 	git fsck --full >"$OUT" 2>&1 || fail "git fsck"
 }
 
+say "owned_files: refuse is asked before anything is merged"
+sandbox
+old_mission lanes 099-name 'WP01:src/a/**' 'WP02:src/b/**'
+work a WP01 src/stray one
+work b WP02 src/b/two two
+mkdir -p .kittify
+printf 'kitty:\n  owned_files: refuse\n' >.kittify/config.yaml
+main=$(git rev-parse main)
+for way in --dry-run --keep-worktrees; do
+	expect_exit 4 kitty merge --mission "$MISSION" $way --json
+	expect_json "$OUT" error.code LANE_OUTSIDE_OWNED_FILES
+	expect_eq "$(git rev-parse main)" "$main" "main after a refusal"
+done
+
 for kind in single_branch lanes legacy; do
 	approved_mission $kind
 	say "$kind: the prediction is what happens"
