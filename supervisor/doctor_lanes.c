@@ -85,12 +85,12 @@ static void gate_check(struct kt_doctor *doctor, const struct kt_lane_row *row)
 /* A note: the other way to satisfy it is that owned_files names the path. */
 static void owned_check(struct kt_doctor *doctor, const struct kt_lane_row *row)
 {
-	struct kt_lane_outside outside = {NULL, {{0}}};
+	struct kt_lane_outside outside = {.paths = NULL};
 	struct kt_error ignored = KT_ERROR_INIT;
 
 	if (!row->has_branch || doctor->view == NULL || doctor->view->plan == NULL ||
 		kt_lane_outside_owned(doctor->repo, doctor->mission, doctor->view->plan,
-			row->place.id, NULL, &outside, &ignored) != KT_E_OK)
+			row->place.id, &outside, &ignored) != KT_E_OK)
 		return;
 	if (kt_json_size(outside.paths) > 0) {
 		const char *path = kt_json_string(kt_json_first(outside.paths));

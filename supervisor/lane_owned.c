@@ -168,19 +168,17 @@ static enum kt_code find_differing(const struct kt_repository *repo,
 
 enum kt_code kt_lane_outside_owned(const struct kt_repository *repo,
 	const struct kt_mission *mission, const struct kt_plan *plan, const char *lane_id,
-	const struct kt_oid *commit, struct kt_lane_outside *outside, struct kt_error *err)
+	struct kt_lane_outside *outside, struct kt_error *err)
 {
 	struct judged judged = {
 		.plan = plan, .lane = kt_lanes_find(plan->lanes, lane_id), .paths = NULL};
 	char *branch = kt_mission_lane_branch(mission, lane_id);
 	char *ref = kt_format("refs/heads/%s", branch);
 	struct kt_buffer changes = KT_BUFFER_INIT;
-	struct kt_oid tip = {{0}};
-	bool has_tip = commit != NULL || kt_refs_read(repo->common_dir, ref, &tip);
+	struct kt_oid tip = outside->tip;
+	bool has_tip = !kt_oid_is_zero(&tip) || kt_refs_read(repo->common_dir, ref, &tip);
 	enum kt_code code = KT_E_OK;
 
-	if (commit != NULL)
-		tip = *commit;
 	judged.paths = kt_json_new_array();
 	if (judged.lane != NULL && strcmp(lane_id, "lane-planning") != 0 &&
 		!owns_everything(&judged) && has_tip)
@@ -221,10 +219,9 @@ enum kt_code kt_lane_owned_gate(const struct kt_repository *repo, const struct k
 	const struct kt_plan *plan, const char *lane_id, const struct kt_oid *commit,
 	struct kt_error *err)
 {
-	struct kt_lane_outside outside = {NULL, {{0}}};
+	struct kt_lane_outside outside = {.tip = *commit};
 	char *text = NULL;
-	enum kt_code code =
-		kt_lane_outside_owned(repo, mission, plan, lane_id, commit, &outside, err);
+	enum kt_code code = kt_lane_outside_owned(repo, mission, plan, lane_id, &outside, err);
 
 	if (code == KT_E_OK && kt_json_size(outside.paths) > 0) {
 		text = kt_lane_outside_tell(lane_id, outside.paths);

@@ -11,12 +11,13 @@
 #include "supervisor/mission/plan.h"
 
 struct kt_lane_outside {
+	struct kt_oid tip; /* in: the commit that is judged; zero: the tip of the lane's branch */
 	struct kt_json *paths; /* array of distinct repo-relative paths, at most 100 */
 	struct kt_oid base;    /* the merge base with the branch that the lane comes from */
 };
 
 /*
- * commit NULL: the tip of the lane's branch. The paths that the lane's own commits (merges, and
+ * The paths that the lane's own commits (merges, and
  * what other lanes brought in, are not its own) changed and that still differ from the base, that
  * no work package of the lane owns, kitty-specs/ left out (the lane gate's affair). A lane without
  * a branch, or whose work packages name no files, has none. Gives outside->paths when the result is
@@ -24,7 +25,7 @@ struct kt_lane_outside {
  */
 KT_MUST_CHECK enum kt_code kt_lane_outside_owned(const struct kt_repository *repo,
 	const struct kt_mission *mission, const struct kt_plan *plan, const char *lane_id,
-	const struct kt_oid *commit, struct kt_lane_outside *outside, struct kt_error *err);
+	struct kt_lane_outside *outside, struct kt_error *err);
 
 /* One line about such paths, for people. Gives. */
 char *kt_lane_outside_tell(const char *lane_id, const struct kt_json *paths);

@@ -22,9 +22,9 @@ static const struct kt_option options[] = {
 static enum kt_code warn(struct kt_context *context, const struct kt_plan *plan, const char *lane,
 	const struct kt_oid *commit, struct kt_json *warnings, struct kt_error *err)
 {
-	struct kt_lane_outside outside = {NULL, {{0}}};
-	enum kt_code code = kt_lane_outside_owned(
-		context->repo, context->mission, plan, lane, commit, &outside, err);
+	struct kt_lane_outside outside = {.tip = *commit};
+	enum kt_code code =
+		kt_lane_outside_owned(context->repo, context->mission, plan, lane, &outside, err);
 
 	if (code == KT_E_OK && kt_json_size(outside.paths) > 0) {
 		char *text = kt_lane_outside_tell(lane, outside.paths);
