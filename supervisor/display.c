@@ -134,6 +134,15 @@ static void size_of(int fd, size_t *columns, size_t *lines)
 	*lines = is_known && size.ws_row > 3 ? size.ws_row - 2U : 22;
 }
 
+size_t kt_display_columns(int fd)
+{
+	size_t columns = 0;
+	size_t lines = 0;
+
+	size_of(fd, &columns, &lines);
+	return columns;
+}
+
 static void live_clear(struct kt_display *display)
 {
 	if (display->live_lines > 0)

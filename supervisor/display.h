@@ -27,6 +27,9 @@ bool kt_display_is_live(const struct kt_display *display);
 void kt_display_lanes(struct kt_display *display, const struct kt_display_lane *lanes, size_t len);
 void kt_display_flush(struct kt_display *display);
 
+/* How wide a line may be on the terminal fd; 79 when that is not known. */
+size_t kt_display_columns(int fd);
+
 /* One live line, at most `columns` wide. Pure. Appends. */
 void kt_display_format(const struct kt_display_lane *lane, size_t columns, struct kt_buffer *out);
 

@@ -5,6 +5,7 @@
  *  "total_wps", "done_count", "done_percentage", "weighted_percentage", "by_lane": {status: n}, "work_packages": [{"id", "title", "lane" (its status), "lane_id", "agent", "actor",
  *  "dependencies", "last_transition_at", "reason", "waits_for": [...], "holder": null|{...}}], "lanes": [{"lane_id", "branch", "worktree", "wp_ids", "agent", "pid", "running_wp", "last_output"}],
  *  "last_event_id", "event_count"}
+ * kitty status adds "interrupted": ids of work packages that a launch left behind with a dead worker, empty while a supervisor runs.
  */
 #ifndef KITTY_SUPERVISOR_REPORT_H
 #define KITTY_SUPERVISOR_REPORT_H

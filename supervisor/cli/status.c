@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "ipc/buffer.h"
 #include "ipc/message.h"
@@ -13,10 +14,14 @@
 #include "supervisor/cli/context.h"
 #include "supervisor/cli/output.h"
 #include "supervisor/cli/submit.h"
+#include "supervisor/display.h"
+#include "supervisor/lease.h"
 #include "supervisor/report.h"
 #include "supervisor/transaction/reader.h"
 
 #define ANSWER_TIMEOUT_MS 5000
+#define COLUMNS_BEFORE_TITLE 45
+#define TITLE_MIN 12
 
 static const struct kt_option options[] = {
 	KT_OPTION_MISSION,
@@ -48,10 +53,49 @@ static enum kt_code report_read(
 	return code;
 }
 
+/* Started by a launch, not handed over, and the worker is dead: the status alone would look as if
+ * somebody were at work. */
+static bool is_interrupted(const struct kt_context *context, const struct kt_json *wp)
+{
+	static const char *const at_work[] = {"claimed", "in_progress", "in_review"};
+	const char *status = kt_json_get_string(wp, "lane");
+	struct kt_lease lease = {0};
+	bool is_at_work = false;
+	bool is_dead = false;
+
+	for (size_t i = 0; status != NULL && i < sizeof at_work / sizeof at_work[0]; i++)
+		is_at_work |= strcmp(at_work[i], status) == 0;
+	if (!is_at_work || !kt_lease_read(context->mission, kt_json_get_string(wp, "id"), &lease))
+		return false;
+	is_dead = !kt_lease_is_alive(&lease);
+	kt_lease_release(&lease);
+	return is_dead;
+}
+
+/* A running supervisor sees to its own; without one, what waits for the next launch is named. */
+static void interrupted_set(const struct kt_context *context, struct kt_json *report)
+{
+	struct kt_json *list = kt_json_new_array();
+	int64_t pid = 0;
+	bool is_alone = !kt_json_get_int(kt_json_get(report, "supervisor"), "pid", &pid);
+
+	for (const struct kt_json *wp = kt_json_first(kt_json_get(report, "work_packages"));
+		is_alone && wp != NULL; wp = kt_json_next(wp))
+		if (is_interrupted(context, wp))
+			kt_json_append(list, kt_json_copy(kt_json_get(wp, "id")));
+	kt_json_set(report, "interrupted", list);
+}
+
 enum kt_code kt_report_get(struct kt_context *context, struct kt_json **out, struct kt_error *err)
 {
+	enum kt_code code = KT_E_OK;
+
 	*out = report_ask(context);
-	return *out != NULL ? KT_E_OK : report_read(context, out, err);
+	if (*out == NULL)
+		code = report_read(context, out, err);
+	if (code == KT_E_OK)
+		interrupted_set(context, *out);
+	return code;
 }
 
 /* ---- text ---- */
@@ -90,26 +134,75 @@ static void safe(const char *text)
 	kt_print_safe(stdout, text);
 }
 
+/* Characters of UTF-8: every byte but those that continue one. */
+static size_t characters(const char *text)
+{
+	size_t count = 0;
+
+	for (; *text != '\0'; text++)
+		count += ((unsigned char)*text & 0xC0U) != 0x80U;
+	return count;
+}
+
+/* What follows a title. */
+static void tail_append(const struct kt_json *wp, struct kt_buffer *tail)
+{
+	const struct kt_json *wait = kt_json_first(kt_json_get(wp, "waits_for"));
+	const char *reason = kt_json_get_string(wp, "reason");
+
+	for (; wait != NULL; wait = kt_json_next(wait))
+		kt_buffer_printf(tail, "  waits: %s", kt_json_string(wait));
+	if (strcmp(text_of(wp, "lane", ""), "blocked") == 0 && reason != NULL)
+		kt_buffer_printf(tail, "  reason: %s", reason);
+}
+
+/* On a terminal a long title gives way, so that a work package takes one line where it can;
+ * elsewhere nothing is shortened. */
+static void title_print(const char *title, const char *tail)
+{
+	size_t used = COLUMNS_BEFORE_TITLE + characters(tail);
+	size_t columns = isatty(STDOUT_FILENO) ? kt_display_columns(STDOUT_FILENO) : SIZE_MAX;
+	size_t room = columns > used + TITLE_MIN ? columns - used : TITLE_MIN;
+	struct kt_buffer shown = KT_BUFFER_INIT;
+
+	if (characters(title) > room) {
+		kt_display_escape(title, room - 1, &shown);
+		kt_buffer_puts(&shown, "\xE2\x80\xA6");
+	} else {
+		kt_buffer_puts(&shown, title);
+	}
+	safe(kt_buffer_text(&shown));
+	kt_buffer_release(&shown);
+}
+
 static void wp_print(const struct kt_json *wp)
 {
 	const char *status = text_of(wp, "lane", "?");
 	const char *start = paint_of(status);
-	const struct kt_json *wait = kt_json_first(kt_json_get(wp, "waits_for"));
-	const char *reason = kt_json_get_string(wp, "reason");
+	struct kt_buffer tail = KT_BUFFER_INIT;
 
+	tail_append(wp, &tail);
 	kt_print("  %-5s %s%-12s%s %-10s %-12s ", text_of(wp, "id", "?"), start, status,
 		start[0] == '\0' ? "" : "\033[0m", text_of(wp, "lane_id", "-"),
 		text_of(wp, "agent", "-"));
-	safe(text_of(wp, "title", ""));
-	for (; wait != NULL; wait = kt_json_next(wait)) {
-		kt_print("  waits: ");
-		safe(kt_json_string(wait));
-	}
-	if (strcmp(status, "blocked") == 0 && reason != NULL) {
-		kt_print("  reason: ");
-		safe(reason);
-	}
+	title_print(text_of(wp, "title", ""), kt_buffer_text(&tail));
+	safe(kt_buffer_text(&tail));
 	kt_print("\n");
+	kt_buffer_release(&tail);
+}
+
+/* Only printed where there is something to go on with. */
+static void interrupted_print(const struct kt_json *report)
+{
+	const struct kt_json *list = kt_json_get(report, "interrupted");
+
+	if (kt_json_size(list) == 0)
+		return;
+	kt_print("interrupted, nobody works on it:");
+	for (const struct kt_json *id = kt_json_first(list); id != NULL; id = kt_json_next(id))
+		kt_print(" %s", kt_json_string(id));
+	kt_print("\ngo on: kitty launch --lanes all --mission %s\n",
+		text_of(kt_json_get(report, "mission"), "slug", "?"));
 }
 
 static void lane_print(const struct kt_json *lane)
@@ -165,6 +258,7 @@ static void report_print(const struct kt_json *report)
 	for (const struct kt_json *lane = kt_json_first(kt_json_get(report, "lanes")); lane != NULL;
 		lane = kt_json_next(lane))
 		lane_print(lane);
+	interrupted_print(report);
 	if (kt_json_size(wps) > 0) {
 		kt_json_write(kt_json_get(report, "weighted_percentage"), KT_JSON_COMPACT, &done);
 		kt_print("progress %s%%\n", kt_buffer_text(&done));
@@ -191,7 +285,9 @@ const struct kt_command kt_command_status = {
 	.arguments = "",
 	.help = "The same answer from the primary checkout, a lane, the coordination worktree or "
 		"any folder\n"
-		"below them, with and without a running supervisor.",
+		"below them, with and without a running supervisor. Work that a launch left behind "
+		"is named\n"
+		"as interrupted. On a terminal long titles are shortened.",
 	.options = options,
 	.run = run,
 };

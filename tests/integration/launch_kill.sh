@@ -53,9 +53,16 @@ for _ in $(seq 100); do
 done
 alive "$agent" && fail "the agent lives"
 alive "$worker" && fail "the worker lives"
+expect_exit 0 kitty status
+grep -qx 'interrupted, nobody works on it: WP01 WP02' "$OUT" || fail "status looks as if somebody were at work: $(cat "$OUT")"
+grep -qx "go on: kitty launch --lanes all --mission $MISSION" "$OUT" || fail "no next step: $(cat "$OUT")"
+expect_exit 0 kitty status --json
+expect_json "$OUT" interrupted.1 WP02
 
 say "kill -9 of a worker: the lane goes on by itself"
 launch
+expect_exit 0 kitty status
+! grep -q interrupted "$OUT" || fail "interrupted under a running supervisor: $(cat "$OUT")"
 worker=$(kitty ps --json | kitty-json-get lanes.0.worker_pid)
 agent=$(kitty ps --json | kitty-json-get lanes.0.agent_pid)
 rm -f "$BOX/up-WP01"

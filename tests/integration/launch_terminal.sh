@@ -57,6 +57,16 @@ make_mission plain "WP01:a/**"
 expect_exit 0 kitty launch --mission "$MISSION" --lanes a -- "$BOX/agent"
 ! grep -q "$(printf '\033')" "$OUT" || fail "$(cat -v "$OUT")"
 
+say "status on a terminal of 80 columns: a long title gives way, elsewhere it does not"
+title="Ein Überblick — with a title that goes on and on, past the eightieth column for certain"
+sed -i "s/^title: .*/title: $title/" "kitty-specs/$MISSION/tasks/WP01"*.md
+expect_exit 0 kitty agent mission finalize-tasks --mission "$MISSION"
+expect_exit 0 kitty status --mission "$MISSION"
+grep -qF "$title" "$OUT" || fail "shortened where nobody looks: $(cat "$OUT")"
+NO_COLOR=1 script -qec "stty cols 80; kitty status --mission $MISSION" /dev/null >"$OUT" 2>&1
+tr -d '\r' <"$OUT" | grep -qx '  WP01  for_review   lane-a     agent        Ein Überblick — with a title that…' ||
+	fail "not one line of 79 characters: $(cat "$OUT")"
+
 say "a first signal asks, a second one does not wait for the grace"
 make_mission twice "WP01:a/**"
 touch "$BOX/stubborn"
