@@ -1,7 +1,7 @@
 /*
  * `kitty doctor --fix` for objects of the coordination branch that somebody took away: the same
- * bytes again, from the mission's journal (trees and commits) and from the log (its own versions
- * and their snapshots). Must never write an object that is not missing under that very id.
+ * bytes again, from the mission's journal (trees, commits, git's blobs) and from the log (its own
+ * versions and their snapshots). Must never write an object that is not missing under that very id.
  */
 #include <stdlib.h>
 #include <string.h>

@@ -23,6 +23,7 @@ struct kt_batch_object {
 	 * compression. */
 	struct kt_oid origin;
 	size_t origin_len;
+	bool is_adopted; /* git wrote it, and no log tells it again (journal.h) */
 };
 
 struct kt_batch {

@@ -47,8 +47,8 @@ KT_MUST_CHECK enum kt_code kt_commit_build(struct kt_store *store,
 	const struct kt_commit_plan *plan, struct kt_oid *commit, struct kt_oid *blobs,
 	struct kt_error *err);
 
-/* The trees and commits of every barrier from now on are kept in that file, too, from which `kitty
- * doctor --fix` makes them again when they were taken away (journal.h). */
+/* The trees, commits and taken over blobs of every barrier from now on are kept in that file, too,
+ * from which `kitty doctor --fix` makes them again when they were taken away (journal.h). */
 void kt_commit_journal(struct kt_store *store, const char *path);
 
 /* Everything built since the last barrier reaches the disk. */

@@ -35,6 +35,7 @@ struct git_store {
 	git_odb *odb;           /* NULL until needed */
 	git_repository *graph;  /* wraps odb, for ancestry */
 	struct kt_batch batch;  /* since the last barrier */
+	size_t adopted;         /* bytes of git's blobs in it */
 	struct kt_batch recent; /* trees and commits of batches before */
 	size_t recent_bytes;
 	struct kt_deflater *deflater;
@@ -158,15 +159,18 @@ static enum kt_code blob_adopt(
 	if (git_odb_read_header(&len, &type, self->odb, &id) < 0)
 		return is_partial(self) ? KT_E_OK
 					: kt_libgit2_failure(err, kt_oid_format(oid).text);
-	if (len > KT_ADOPT_MAX) {
+	if (len > KT_ADOPT_MAX - self->adopted) {
 		self->leans = true;
 		return KT_E_OK;
 	}
 	code = kt_object_read(store, oid, KT_OBJECT_BLOB, &bytes, err);
 	object.bytes = kt_buffer_text(&bytes);
 	object.len = bytes.len;
-	if (code == KT_E_OK)
+	if (code == KT_E_OK) {
 		kt_batch_add(&self->batch, &object, &same);
+		self->batch.objects[kt_batch_find(&self->batch, &same)].is_adopted = true;
+		self->adopted += len;
+	}
 	kt_buffer_release(&bytes);
 	return code;
 }
@@ -329,6 +333,7 @@ static enum kt_code barrier(struct kt_store *store, struct kt_error *err)
 	}
 	keep_recent(self);
 	kt_batch_release(&self->batch);
+	self->adopted = 0;
 	return KT_E_OK;
 }
 
@@ -337,6 +342,7 @@ static void forget(struct kt_store *store)
 	struct git_store *self = self_of(store);
 
 	kt_batch_release(&self->batch);
+	self->adopted = 0;
 	self->leans = false;
 	self->is_settled = true;
 }

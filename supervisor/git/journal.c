@@ -22,7 +22,8 @@ static void put_records(const struct kt_batch *batch, struct kt_buffer *out)
 	for (size_t i = 0; i < batch->len; i++) {
 		const struct kt_batch_object *object = &batch->objects[i];
 
-		if (object->type == KT_OBJECT_BLOB)
+		if (object->type == KT_OBJECT_BLOB &&
+			(!object->is_adopted || object->len > KT_JOURNAL_BLOB_MAX))
 			continue;
 		kt_buffer_printf(out, "%s %zu %s\n", kt_object_type_name(object->type), object->len,
 			kt_oid_format(&object->oid).text);

@@ -10,8 +10,8 @@
 
 #include "supervisor/git/store.h"
 
-/* Larger blobs are not copied: a pack is built in memory. */
-#define KT_ADOPT_MAX (64U << 20)
+/* Of all blobs that one barrier takes over: its pack is built in memory. */
+#define KT_ADOPT_MAX ((size_t)128 << 20)
 
 /* The numbers are those of git's pack format. */
 enum kt_object_type { KT_OBJECT_COMMIT = 1, KT_OBJECT_TREE = 2, KT_OBJECT_BLOB = 3 };
@@ -48,8 +48,8 @@ struct kt_store_ops {
 		enum kt_object_type *type, struct kt_buffer *out, struct kt_error *err);
 	enum kt_code (*object_add)(struct kt_store *store, const struct kt_object *object,
 		struct kt_oid *out, struct kt_error *err);
-	/* A blob that somebody else wrote comes into the next barrier's pack as well (adopt.h). One
-	 * above KT_ADOPT_MAX is leaned on only. */
+	/* A blob that somebody else wrote comes into the next barrier's pack as well (adopt.h).
+	 * What is beyond KT_ADOPT_MAX is leaned on only. */
 	enum kt_code (*blob_adopt)(
 		struct kt_store *store, const struct kt_oid *oid, struct kt_error *err);
 	enum kt_code (*is_ancestor)(struct kt_store *store, const struct kt_oid *ancestor,
@@ -57,7 +57,8 @@ struct kt_store_ops {
 	/* Objects made by others that a commit leans on must become durable with it: at the next
 	 * barrier. */
 	void (*lean)(struct kt_store *store);
-	/* From the next barrier on, trees and commits go to that file first (journal.h). */
+	/* From the next barrier on, trees, commits and taken over blobs go to that file first
+	 * (journal.h). */
 	void (*journal)(struct kt_store *store, const char *path);
 	enum kt_code (*barrier)(struct kt_store *store, struct kt_error *err);
 	void (*forget)(struct kt_store *store);

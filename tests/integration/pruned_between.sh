@@ -25,7 +25,7 @@ prune() {
 	grep -qx -- "\$name" "$BOX/at.\$1" 2>/dev/null || return 0
 	(
 		unset GIT_DIR GIT_INDEX_FILE GIT_WORK_TREE GIT_OBJECT_DIRECTORY
-		cd "$REPO" || exit
+		cd "\$(cat "$BOX/place")" || exit
 		# Loose ones go with prune; a gc takes packs, too.
 		[ "\$1" = after ] || "$real" gc -q --prune=now || exit
 		"$real" prune --expire=now && echo "\$1 \$name" >>"$BOX/pruned"
@@ -38,6 +38,7 @@ prune after
 exit \$status
 EOT
 chmod +x "$BOX/bin/git"
+echo "$REPO" >"$BOX/place"
 PATH=$BOX/bin:$PATH
 export PATH
 
@@ -139,7 +140,39 @@ refused merge-tree sync
 held before update-ref sync
 git show "$BRANCH:src/shared.txt" | grep -q 'while payments was made' || fail "the target is not in"
 check_clean
+
+say "a signed commit is git's, too"
+cat >"$BOX/bin/signer" <<'EOT'
+#!/bin/sh
+cat >"$0.text"
+printf '\n[GNUPG:] SIG_CREATED D\n' >&2
+printf -- '-----BEGIN PGP SIGNATURE-----\n\nbm9uZQ==\n-----END PGP SIGNATURE-----\n'
+EOT
+chmod +x "$BOX/bin/signer"
+git config gpg.program "$BOX/bin/signer"
+git config user.signingKey tester
+mkdir -p .kittify
+printf 'kitty:\n  sign: true\n' >.kittify/config.yaml
+annotate() { kitty agent tasks add-history WP01 --note x --agent claude --mission "$MISSION" "$@"; }
+refused commit-tree annotate
+held before update-ref annotate
+git cat-file commit "$BRANCH" | grep -q '^gpgsig ' || fail "not signed"
+check_clean
+rm -r .kittify
 rm .git/hooks/reference-transaction
+
+say "a merged blob that was lost later is in the journal"
+blob=$(git rev-parse "$BRANCH:src/shared.txt")
+! git rev-list --objects --all --not "$BRANCH" | grep -q "$blob" || fail "another branch has it, too"
+mkdir "$BOX/packs"
+mv .git/objects/pack/pack-* "$BOX/packs"
+for pack in "$BOX"/packs/*.pack; do git unpack-objects -q <"$pack"; done
+rm -f ".git/objects/$(echo "$blob" | cut -c1-2)/$(echo "$blob" | cut -c3-)"
+expect_exit 1 kitty doctor --mission "$MISSION" --json
+grep -q OBJECTS_MISSING "$OUT" || fail "the doctor does not say so"
+kitty doctor --fix --mission "$MISSION" >"$OUT" 2>"$ERR"
+sound
+check_clean
 
 say "merge"
 target_moves "before payments came"
@@ -163,3 +196,36 @@ update-ref' merge --strategy "$strategy"
 		grep -q "$text" "$BOX/shared" || fail "$text is not in main"
 	done
 done
+
+say "close --discard keeps a lane's files"
+make_mission dropped 'WP01:src/a/**'
+work WP01 a src/a/dropped.c one
+echo precious >"$(lane a)/src/a/unsaved.c"
+discard() { kitty mission close --discard --mission "$MISSION" "$@"; }
+at after write-tree
+discard --json >"$OUT" 2>"$ERR" && fail "passed without its objects"
+calm
+sound
+expect_eq "$(cat "$(lane a)/src/a/unsaved.c")" precious "the lane's file"
+held before update-ref discard
+ref=refs/kitty/trash/$MISSION/lane-a
+expect_eq "$(git show "$ref:src/a/unsaved.c")" precious "the file in the trash"
+
+say "a clone with alternates, from a worktree of its own, pruned in either"
+git clone -q --shared "$REPO" "$BOX/borrower" 2>"$ERR" || fail "clone"
+origin=$REPO
+REPO=$BOX/borrower
+cd "$REPO" || exit 2
+git worktree add -q "$BOX/linked" -b elsewhere
+make_mission shared 'WP01:src/a/**'
+hook reference-transaction <<'EOT'
+#!/bin/sh
+exit 0
+EOT
+cd "$BOX/linked" || exit 2
+for place in "$BOX/linked" "$origin"; do
+	echo "$place" >"$BOX/place"
+	echo "Pruned in $place." >>"$DRAFTS/spec.md"
+	held before update-ref finalize
+done
+check_clean
