@@ -11,7 +11,7 @@
 #include "supervisor/git/store.h"
 
 /* Of all blobs that one barrier takes over: its pack is built in memory. */
-#define KT_ADOPT_MAX ((size_t)128 << 20)
+#define KT_ADOPT_MAX ((size_t)64 << 20)
 
 /* The numbers are those of git's pack format. */
 enum kt_object_type { KT_OBJECT_COMMIT = 1, KT_OBJECT_TREE = 2, KT_OBJECT_BLOB = 3 };

@@ -13,6 +13,7 @@
 
 #include "ipc/buffer.h"
 #include "supervisor/git/commit.h"
+#include "supervisor/git/store_ops.h"
 #include "support/sandbox.h"
 
 static const char log_path[] = "kitty-specs/m/status.events.jsonl";
@@ -496,6 +497,44 @@ static void a_pruned_batch_is_written_again_after_the_swap(void **state)
 	chain_release(&chain);
 }
 
+/* Two of the four fit; prune-packed names what is loose and in a pack as well. */
+static void of_many_large_blobs_as_many_are_copied_as_memory_allows(void **state)
+{
+	struct fixture *it = *state;
+	static const char *const paths[] = {"a", "b", "c", "d"};
+	struct kt_oid blobs[4], commit, parent = tip_of(it, "refs/heads/main");
+	struct kt_change changes[4] = {{.path = NULL}};
+	struct kt_commit_plan plan = {.parents = &parent,
+		.parents_len = 1,
+		.changes = changes,
+		.changes_len = 4,
+		.author = {"Ann <x>", "ann@example.com", 1700000000},
+		.committer = {"kitty", "kitty@example.com", 1700000000},
+		.message = "large"};
+
+	for (size_t i = 0; i < 4; i++) {
+		char *id = kt_sandbox_run(it->box,
+			"(echo %s; head -c %zu /dev/zero) | git hash-object -w --stdin", paths[i],
+			KT_ADOPT_MAX / 5 * 2);
+
+		assert_true(kt_oid_parse(id, &blobs[i]));
+		changes[i] = (struct kt_change){.path = paths[i], .blob = &blobs[i]};
+		free(id);
+	}
+	for (int turn = 1; turn <= 2; turn++) {
+		assert_int_equal(
+			kt_commit_build(it->store, &plan, &commit, NULL, &it->err), KT_E_OK);
+		if (turn == 1)
+			kt_commit_forget(it->store);
+	}
+	assert_int_equal(kt_commit_barrier(it->store, &it->err), KT_E_OK);
+	kt_sandbox_expect(it->box, "2", "git prune-packed -n | wc -l");
+	assert_int_equal(kt_commit_swap(it->store, "refs/heads/main", &parent, &commit,
+				 "kitty: large", &it->err),
+		KT_E_OK);
+	fsck(it);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -512,6 +551,7 @@ int main(void)
 		TEST(ancestry_and_trees_are_told_as_git_tells_them),
 		TEST(ancestry_in_a_shallow_clone_ends_at_its_boundary),
 		TEST(a_pruned_batch_is_written_again_after_the_swap),
+		TEST(of_many_large_blobs_as_many_are_copied_as_memory_allows),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
