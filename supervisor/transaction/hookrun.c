@@ -296,7 +296,8 @@ enum turn kt_step_hooks(struct kt_writer *writer)
 	static enum turn (*const ends[])(struct kt_writer *, const struct kt_child_status *) = {
 		[HOOKS_INDEX] = index_ended,
 		[HOOKS_RUN] = hook_ended,
-		[HOOKS_LOOK] = kt_hooks_judge};
+		[HOOKS_LOOK] = kt_hooks_judge,
+		[HOOKS_RESTORE] = kt_hooks_restored};
 	struct kt_child_status status = {0};
 
 	if (writer->child.child.pid <= 0)

@@ -1,7 +1,7 @@
 /*
  * After the hooks: what did they do to the files? git says which paths changed, in a child that is
- * waited for; what a hook changed is kept in quarantine and written again from the tip. Must never
- * let a changed file into the commit.
+ * waited for; what a hook changed is kept in quarantine, and another git writes it again. Must
+ * never let a changed file into the commit.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -20,29 +20,37 @@ enum {
 	MESSAGE_MAX = 1 << 20,
 	LOG_MAX = 1 << 30,
 	PATHS_MAX = 4 << 20,
+	OUTPUT_MAX = 400,
 	STATUS_PREFIX = 3
 };
 
-enum kt_code kt_hooks_look(struct kt_writer *writer, struct kt_error *err)
+static enum kt_code start_git(
+	struct kt_writer *writer, const char *const *args, bool has_errors, struct kt_error *err)
 {
-	const struct kt_mission *mission = writer->options.mission;
-	const char *args[] = {"status", "--porcelain", "-z", "--no-renames",
-		"--untracked-files=all", "--", mission->log_path, mission->snapshot_path, NULL};
 	struct kt_git_call call = {.cwd = writer->to.worktree, .args = args};
-	struct kt_git_descriptors descriptors = {
-		KT_CHILD_NULL_FD, KT_CHILD_NULL_FD, KT_CHILD_NULL_FD, 0};
 	enum kt_code code = kt_subprocess_prepare(&writer->child, err);
+	int output = writer->child.output_fd;
+	struct kt_git_descriptors descriptors = {
+		KT_CHILD_NULL_FD, output, has_errors ? output : KT_CHILD_NULL_FD, 0};
 
-	/* What a hook does to other files of somebody's checkout is between the two of them. */
-	if (kt_destination_is_own(&writer->to))
-		args[OPTIONS_LEN] = NULL;
-	descriptors.output = writer->child.output_fd;
 	writer->child.deadline_ms = kt_clock_monotonic_ms() + KT_GIT_TIMEOUT_MS;
 	if (code == KT_E_OK)
 		code = kt_git_start(&call, &descriptors, &writer->child.child, err);
 	if (code != KT_E_OK)
 		kt_subprocess_release(&writer->child);
 	return code;
+}
+
+enum kt_code kt_hooks_look(struct kt_writer *writer, struct kt_error *err)
+{
+	const struct kt_mission *mission = writer->options.mission;
+	const char *args[] = {"status", "--porcelain", "-z", "--no-renames",
+		"--untracked-files=all", "--", mission->log_path, mission->snapshot_path, NULL};
+
+	/* What a hook does to other files of somebody's checkout is between the two of them. */
+	if (kt_destination_is_own(&writer->to))
+		args[OPTIONS_LEN] = NULL;
+	return start_git(writer, args, false, err);
 }
 
 static bool file_equals(const char *path, const struct kt_buffer *expected)
@@ -57,49 +65,42 @@ static bool file_equals(const char *path, const struct kt_buffer *expected)
 	return is_equal;
 }
 
-/* A file that a hook changed is kept in quarantine and written again from the tip. True when it was
- * tracked. */
-static bool put_back(struct kt_writer *writer, const char *path)
+/* A file that a hook changed or made is kept in quarantine. One that it made goes away: linters
+ * leave caches. */
+static void put_aside(struct kt_writer *writer, const char *path, bool is_new)
 {
 	char *full = kt_working_path(writer, path);
 	const char *slash = strrchr(path, '/');
-	struct kt_buffer now = KT_BUFFER_INIT, before = KT_BUFFER_INIT;
-	struct kt_error err = KT_ERROR_INIT;
-	struct stat facts;
-	mode_t mode = lstat(full, &facts) == 0 ? facts.st_mode & 0777 : 0644;
-	bool is_tracked = false;
+	struct kt_buffer now = KT_BUFFER_INIT;
+	struct kt_error ignored = KT_ERROR_INIT;
 
-	if (kt_file_read(full, LOG_MAX, &now, &err) == KT_E_OK)
+	if (kt_file_read(full, LOG_MAX, &now, &ignored) == KT_E_OK)
 		free(kt_quarantine_bytes(
 			writer, slash == NULL ? path : slash + 1, kt_buffer_text(&now), now.len));
-	if (kt_store_blob_read(writer->store, &writer->tip, path, &is_tracked, NULL, &before,
-		    &err) == KT_E_OK &&
-		is_tracked &&
-		kt_file_write_atomic(
-			full, kt_buffer_text(&before), before.len, mode, false, &err) != KT_E_OK)
-		kt_writer_notice(writer, "warning: %s could not be restored", path);
-	if (!is_tracked)
+	if (is_new)
 		(void)unlink(full);
 	kt_buffer_release(&now);
-	kt_buffer_release(&before);
 	free(full);
-	return is_tracked;
 }
 
-/* Appends the changed tracked paths to `names`. New files are only moved away: linters leave
- * caches. */
-static void put_all_back(
+/* Appends the changed tracked paths to `names`. An entry without its end is none: git was killed,
+ * and the path may be the beginning of another one. */
+static void put_all_aside(
 	struct kt_writer *writer, const struct kt_buffer *status, struct kt_buffer *names)
 {
 	const struct kt_mission *mission = writer->options.mission;
+	const char *at = kt_buffer_text(status), *end = at + status->len;
 
-	for (size_t at = 0; at + STATUS_PREFIX < status->len; at += strlen(status->data + at) + 1) {
-		const char *path = status->data + at + STATUS_PREFIX; /* "XY path" */
+	while (end - at > STATUS_PREFIX && memchr(at, '\0', (size_t)(end - at)) != NULL) {
+		const char *path = at + STATUS_PREFIX; /* "XY path" */
+		bool is_new = at[0] == '?';
 
+		at = path + strlen(path) + 1;
 		if (strcmp(path, mission->log_path) == 0 ||
 			strcmp(path, mission->snapshot_path) == 0)
 			continue;
-		if (put_back(writer, path))
+		put_aside(writer, path, is_new);
+		if (!is_new)
 			kt_buffer_printf(names, "%s%.200s", names->len > 0 ? ", " : "", path);
 	}
 }
@@ -180,40 +181,69 @@ static enum turn accept(struct kt_writer *writer)
 	return TURN_NEXT;
 }
 
-static enum turn refuse_changes(struct kt_writer *writer, const struct kt_buffer *names)
+static void explain(struct kt_writer *writer, const struct kt_buffer *names)
 {
-	struct kt_buffer reason = KT_BUFFER_INIT;
-	char *hook = writer->refused_by != NULL ? kt_strdup(writer->refused_by)
-						: kt_strdup(kt_hooks_last_name(writer));
-	enum turn turn = TURN_NEXT;
-
-	if (writer->refused_by == NULL)
-		kt_buffer_printf(&reason, "a hook may not change files, and changed %s",
+	if (writer->refused_by == NULL) {
+		writer->refused_by = kt_strdup(kt_hooks_last_name(writer));
+		kt_buffer_printf(&writer->refusal, "a hook may not change files, and changed %s",
 			kt_buffer_text(names));
-	else
-		kt_buffer_printf(&reason, "%s%s%s%s", kt_buffer_text(&writer->refusal),
-			names->len > 0 ? " (and it changed " : "", kt_buffer_text(names),
-			names->len > 0 ? ")" : "");
-	turn = kt_hooks_refuse(writer, hook, kt_buffer_text(&reason));
-	kt_buffer_release(&reason);
-	free(hook);
-	return turn;
+	} else if (names->len > 0) {
+		kt_buffer_printf(&writer->refusal, " (and it changed %s)", kt_buffer_text(names));
+	}
+}
+
+static enum turn refuse(struct kt_writer *writer)
+{
+	return kt_hooks_refuse(writer, writer->refused_by, kt_buffer_text(&writer->refusal));
+}
+
+/* By git, which knows modes, links and filters: what differs from the index is written again. */
+static enum turn restore(struct kt_writer *writer)
+{
+	static const char *const args[] = {"checkout-index", "-q", "-f", "-a", NULL};
+	struct kt_error err = KT_ERROR_INIT;
+
+	writer->hook_phase = HOOKS_RESTORE;
+	if (start_git(writer, args, true, &err) == KT_E_OK)
+		return TURN_NEXT;
+	kt_writer_notice(
+		writer, "warning: the changed files could not be restored: %s", err.detail);
+	return refuse(writer);
+}
+
+enum turn kt_hooks_restored(struct kt_writer *writer, const struct kt_child_status *status)
+{
+	struct kt_buffer output = KT_BUFFER_INIT;
+	char how[64];
+
+	kt_subprocess_output(&writer->child, OUTPUT_MAX, &output);
+	kt_subprocess_release(&writer->child);
+	kt_child_describe(status, how, sizeof how);
+	if (strcmp(how, "exit status 0") != 0)
+		kt_writer_notice(writer,
+			"warning: the changed files could not be restored: git checkout-index: %s: "
+			"%s",
+			how, kt_buffer_text(&output));
+	kt_buffer_release(&output);
+	return refuse(writer);
 }
 
 enum turn kt_hooks_judge(struct kt_writer *writer, const struct kt_child_status *status)
 {
 	struct kt_buffer paths = KT_BUFFER_INIT, names = KT_BUFFER_INIT;
 	struct kt_error err = KT_ERROR_INIT;
-	bool is_known = status->exited && status->exit_code == 0;
+	bool is_known = status->exited && status->exit_code == 0, is_changed = false;
 	enum turn turn = TURN_NEXT;
 
 	kt_subprocess_output(&writer->child, PATHS_MAX, &paths);
 	kt_subprocess_release(&writer->child);
-	put_all_back(writer, &paths, &names);
+	put_all_aside(writer, &paths, &names);
+	is_changed = names.len > 0;
 	if (writer->refused_by == NULL)
 		name_changed_status_files(writer, &names);
 	if (writer->refused_by != NULL || names.len > 0) {
-		turn = refuse_changes(writer, &names);
+		explain(writer, &names);
+		turn = is_changed ? restore(writer) : refuse(writer);
 	} else if (!is_known) {
 		(void)kt_error_set(&err, KT_E_GIT_FAILED, "git status after the hooks");
 		turn = kt_hooks_fail(writer, &err);

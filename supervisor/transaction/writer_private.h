@@ -84,8 +84,8 @@ struct kt_integrated {
 };
 
 /* Where the hooks are: log, snapshot and message written; git's read of the private index; the
- * hooks one by one; git's look at what they did. */
-enum hook_phase { HOOKS_STAGE, HOOKS_INDEX, HOOKS_RUN, HOOKS_LOOK };
+ * hooks one by one; git's look at what they did; what they changed written again. */
+enum hook_phase { HOOKS_STAGE, HOOKS_INDEX, HOOKS_RUN, HOOKS_LOOK, HOOKS_RESTORE };
 
 /* What a step function says. */
 enum turn { TURN_NEXT, TURN_WAIT };
@@ -282,6 +282,7 @@ enum step kt_step_before_swap(const struct kt_writer *writer);
 /* judge.c: starts git's look at the worktree; judges when it has ended. */
 KT_MUST_CHECK enum kt_code kt_hooks_look(struct kt_writer *writer, struct kt_error *err);
 enum turn kt_hooks_judge(struct kt_writer *writer, const struct kt_child_status *status);
+enum turn kt_hooks_restored(struct kt_writer *writer, const struct kt_child_status *status);
 void kt_hooks_end(struct kt_writer *writer); /* removes the private index; keeps the files */
 
 /* intent.c: the record that makes kill -9 harmless, and the tip that the worktree was last synced

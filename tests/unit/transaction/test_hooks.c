@@ -112,6 +112,102 @@ static void hooks_of_an_identity_nobody_configured_run(void **state)
 
 /* ---- after the hooks ---- */
 
+static const char *reason(const struct fixture *f)
+{
+	return kt_json_get_string(f->last, "rejected_reason");
+}
+
+/* Files of all kinds, a folder and the log itself: git status is as clean as before. */
+static void what_a_hook_changed_comes_back_as_it_was(void **state)
+{
+	struct fixture *f = *state;
+
+	shell(f, "cd " COORD
+		 " && echo top >top.txt && echo run >src/run.sh && chmod +x src/run.sh && "
+		 "ln -s a.txt src/link && git add . && git commit -qm files");
+	install_hook(f, "pre-commit",
+		"rm -r src; echo more >>top.txt; echo tail >>$(echo kitty-specs/*/status.events.jsonl)");
+	expect_nothing(f, "BOOKKEEPING_COMMIT_FAILED");
+	assert_string_equal(reason(f),
+		"a hook may not change files, and changed src/a.txt, "
+		"src/link, src/run.sh, top.txt, " FOLDER "/status.events.jsonl");
+	assert_ask(f, "top\nmore", "cat " QUARANTINE "/*-top.txt");
+	assert_ask(f, "a.txt", "readlink " COORD "/src/link && test -x " COORD "/src/run.sh");
+	expect_clean(f);
+	/* Refused already: that is the reason, and the files come back all the same. */
+	install_hook(f, "pre-commit", "chmod -x src/run.sh; rm src/link; echo no; exit 1");
+	expect_nothing(f, "BOOKKEEPING_COMMIT_FAILED");
+	assert_string_equal(reason(f), "exit status 1: no (and it changed src/link, src/run.sh)");
+	expect_clean(f);
+}
+
+static void files_that_cannot_come_back_are_told_of(void **state)
+{
+	struct fixture *f = *state;
+
+	install_hook(f, "pre-commit", "echo more >>src/a.txt");
+	fake_git(f, "*\" checkout-index \"*", "echo no disk >&2; exit 1");
+	assert_string_equal(claim(f, "WP01"), "BOOKKEEPING_COMMIT_FAILED");
+	fake_git_end();
+	assert_non_null(strstr(kt_buffer_text(&f->notices),
+		"could not be restored: git checkout-index: exit status 1: no disk"));
+	kt_buffer_clear(&f->notices);
+	kt_seam_fail("kt_git_start", 3, KT_E_SPAWN_FAILED);
+	assert_string_equal(claim(f, "WP01"), "BOOKKEEPING_COMMIT_FAILED");
+	assert_string_equal(kt_seam_end(), "kt_git_start");
+	assert_non_null(strstr(kt_buffer_text(&f->notices), "could not be restored: "));
+	/* Somebody else's doing by now, and refused as the hook's: the files come back. */
+	shell(f, "rm .git/hooks/pre-commit");
+	install_hook(f, "pre-commit", "exit 0");
+	assert_string_equal(claim(f, "WP01"), "BOOKKEEPING_COMMIT_FAILED");
+	assert_string_equal(claim(f, "WP01"), "OK");
+	expect_clean(f);
+}
+
+static void an_emptied_message_refuses(void **state)
+{
+	struct fixture *f = *state;
+
+	install_hook(f, "commit-msg", "echo >\"$1\"");
+	expect_nothing(f, "BOOKKEEPING_COMMIT_FAILED");
+	assert_string_equal(reason(f), "it emptied the commit message");
+	assert_string_equal(kt_json_get_string(f->last, "rejected_by"), "commit-msg");
+}
+
+static void a_message_that_cannot_be_taken_over_refuses(void **state)
+{
+	struct fixture *f = *state;
+
+	install_hook(f, "commit-msg", "echo 'Ticket: 7' >>\"$1\"");
+	kt_seam_fail("kt_commit_build", 2, KT_E_NO_SPACE);
+	assert_string_equal(claim(f, "WP01"), "NO_SPACE");
+	assert_string_equal(kt_seam_end(), "kt_commit_build");
+	assert_string_equal(kt_json_get_string(f->last, "rejected_by"), "git");
+	expect_clean(f);
+	assert_string_equal(claim(f, "WP01"), "OK");
+	assert_ask(f, "Ticket: 7", "git log -1 --format=%%B " REF " | sed -n 2p");
+}
+
+/* Nobody knows what the hooks did, so nothing passes; half a path is none. */
+static void a_look_that_fails_refuses(void **state)
+{
+	static const char *const acts[] = {"exit 1", "kill -9 $$", "printf '?\\077 sr'; exit 1",
+		"printf '?\\077 src/kept.o'; exit 1", "printf '?'; exit 1"};
+	struct fixture *f = *state;
+
+	install_hook(f, "pre-commit", "exit 0");
+	shell(f, "echo '*.o' >>.git/info/exclude && touch " COORD "/src/kept.o");
+	for (size_t i = 0; i < sizeof acts / sizeof acts[0]; i++) {
+		fake_git(f, "*\" status --porcelain -z \"*", acts[i]);
+		expect_nothing(f, "GIT_FAILED");
+		fake_git_end();
+		assert_string_equal(reason(f), "git status after the hooks");
+	}
+	assert_true(kt_sandbox_has(f->box, COORD "/src/kept.o"));
+	assert_string_equal(claim(f, "WP01"), "OK");
+	expect_clean(f);
+}
+
 /* It was told to end, and said that all was well. */
 static void a_hook_that_passes_too_late_has_not_passed(void **state)
 {
@@ -236,6 +332,11 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(a_private_index_that_git_cannot_make_refuses),
 		TEST(hooks_of_an_identity_nobody_configured_run),
+		TEST(what_a_hook_changed_comes_back_as_it_was),
+		TEST(files_that_cannot_come_back_are_told_of),
+		TEST(an_emptied_message_refuses),
+		TEST(a_message_that_cannot_be_taken_over_refuses),
+		TEST(a_look_that_fails_refuses),
 		TEST(a_hook_that_passes_too_late_has_not_passed),
 		TEST(a_roll_back_that_fails_is_healed_by_the_next_one),
 		TEST(a_post_commit_hook_is_waited_for_after_the_receipt),
