@@ -126,7 +126,8 @@ static void what_a_hook_changed_comes_back_as_it_was(void **state)
 		 " && echo top >top.txt && echo run >src/run.sh && chmod +x src/run.sh && "
 		 "ln -s a.txt src/link && git add . && git commit -qm files");
 	install_hook(f, "pre-commit",
-		"rm -r src; echo more >>top.txt; echo tail >>$(echo kitty-specs/*/status.events.jsonl)");
+		"rm -r src; echo more >>top.txt; echo tail >>$(echo "
+		"kitty-specs/*/status.events.jsonl)");
 	expect_nothing(f, "BOOKKEEPING_COMMIT_FAILED");
 	assert_string_equal(reason(f),
 		"a hook may not change files, and changed src/a.txt, "
@@ -243,6 +244,7 @@ static void a_roll_back_that_fails_is_healed_by_the_next_one(void **state)
 static void a_post_commit_hook_is_waited_for_after_the_receipt(void **state)
 {
 	struct fixture *f = *state;
+	size_t others = 9;
 
 	install_hook(f, "post-commit", "touch ../../there; cat ../../../go");
 	shell(f, "mkfifo ../go");
@@ -252,8 +254,39 @@ static void a_post_commit_hook_is_waited_for_after_the_receipt(void **state)
 	submit(f, move("WP01", KT_STATUS_CLAIMED, "claude"), NULL);
 	turn_until(f, "there");
 	assert_string_equal(last_code(f), "OK");
+	assert_string_equal(kt_writer_hook(f->writer, &others), "post-commit");
+	assert_int_equal(others, 0);
 	shell(f, ": >../go && rm there");
 	finish(f);
+	expect_clean(f);
+}
+
+/* Whoever asks what everybody waits for is told the hook, and how many others wait; git's own part
+ * is no hook. */
+static void the_hook_that_is_waited_for_has_a_name(void **state)
+{
+	struct fixture *f = *state;
+	struct kt_wait wait = {-1, -1};
+	size_t others = 9;
+
+	install_hook(f, "pre-commit", "touch ../../there; cat ../../../go");
+	shell(f, "mkfifo ../go");
+	f->hook_timeout_ms = 600000;
+	kt_writer_free(f->writer);
+	open_writer(f, false);
+	assert_null(kt_writer_hook(f->writer, &others));
+	assert_int_equal(others, 0);
+	submit(f, move("WP01", KT_STATUS_CLAIMED, "claude"), NULL);
+	submit(f, move("WP02", KT_STATUS_CLAIMED, "claude"), NULL);
+	assert_false(kt_writer_turn(f->writer, &wait));
+	assert_null(kt_writer_hook(f->writer, &others));
+	turn_until(f, "there");
+	assert_string_equal(kt_writer_hook(f->writer, &others), "pre-commit");
+	assert_int_equal(others, 1);
+	shell(f, ": >../go && rm ../go && : >../go && rm there");
+	finish(f);
+	assert_int_equal(f->successes, 2);
+	shell(f, "rm there");
 	expect_clean(f);
 }
 
@@ -292,12 +325,14 @@ static void a_signer_that_takes_its_time_is_waited_for(void **state)
 {
 	struct fixture *f = *state;
 	char *body = kt_format("touch %s/there; cat %s/go", f->box->repo, f->box->root);
+	size_t others = 9;
 
 	shell(f, "mkfifo ../go");
 	use_signer(f, body);
 	submit(f, move("WP01", KT_STATUS_CLAIMED, "claude"), NULL);
 	turn_until(f, "there");
 	assert_int_equal(f->answers, 0);
+	assert_null(kt_writer_hook(f->writer, &others));
 	shell(f, ": >../go && rm there");
 	finish(f);
 	assert_string_equal(last_code(f), "OK");
@@ -339,6 +374,7 @@ int main(void)
 		TEST(a_look_that_fails_refuses),
 		TEST(a_hook_that_passes_too_late_has_not_passed),
 		TEST(a_roll_back_that_fails_is_healed_by_the_next_one),
+		TEST(the_hook_that_is_waited_for_has_a_name),
 		TEST(a_post_commit_hook_is_waited_for_after_the_receipt),
 		cmocka_unit_test_setup_teardown(hooks_in_somebodys_checkout_leave_its_message_alone,
 			setup_single, teardown),
