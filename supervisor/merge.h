@@ -34,6 +34,7 @@ struct kt_merge_options {
 	bool dry_run, resume, keep_worktrees, interactive;
 	bool sign;           /* the commits that the merge makes on the target */
 	bool owned_required; /* `owned_files: refuse` */
+	int hook_timeout_ms; /* of the repository's reference-transaction hook */
 	kt_merge_submit_cb submit;
 	void (*on_notice)(const char *line, void *arg);
 	void *arg;
@@ -46,7 +47,8 @@ struct kt_merge_options {
  * (integrate.h), with "scratch" after --interactive. Errors: KT_E_MERGE_CONFLICT (nothing moved),
  * KT_E_MERGE_NOT_READY, KT_E_MERGE_UNVERIFIED, KT_E_MERGE_CHECKOUT_BLOCKED, KT_E_MERGE_STATE,
  * KT_E_MERGE_NO_STATE, KT_E_SUPERVISOR_RUNNING, KT_E_GIT_TOO_OLD_FOR_MERGE,
- * KT_E_LANE_TOUCHES_KITTY_SPECS, KT_E_LANE_OUTSIDE_OWNED. Gives *report.
+ * KT_E_LANE_TOUCHES_KITTY_SPECS, KT_E_LANE_OUTSIDE_OWNED, KT_E_BOOKKEEPING_COMMIT_FAILED (the
+ * reference-transaction hook refused). Gives *report.
  */
 KT_MUST_CHECK enum kt_code kt_merge(
 	const struct kt_merge_options *options, struct kt_json **report, struct kt_error *err);

@@ -12,6 +12,7 @@
 
 #include "ipc/file.h"
 #include "supervisor/git/environment.h"
+#include "supervisor/git/refs.h"
 #include "supervisor/merge_private.h"
 
 #define SET_ASIDE \
@@ -217,21 +218,34 @@ void kt_checkout_restore(const struct kt_mission *mission)
 
 /* ---- the move ---- */
 
-static enum kt_code fast_forward(const struct kt_merge_run *run, struct kt_error *err)
+static bool has_moved(const struct kt_merge_run *run)
+{
+	struct kt_oid now = {{0}};
+
+	return kt_refs_read(run->options->repo->common_dir, run->target_ref, &now) &&
+	       !kt_oid_equal(&now, &run->before);
+}
+
+static enum kt_code fast_forward(struct kt_merge_run *run, struct kt_error *err)
 {
 	struct kt_oid_text after = kt_oid_format(&run->result);
 	const char *args[] = {"merge", "--ff-only", "--no-autostash", "--no-verify-signatures",
 		"-q", after.text, NULL};
 	struct kt_buffer errors = KT_BUFFER_INIT;
 	int exit_code = 0;
-	struct kt_git_call call = {.cwd = run->checkout,
-		.args = args,
-		.profile = KT_GIT_PLUMBING,
-		.errors = &errors,
-		.exit_code = &exit_code};
-	enum kt_code code = kt_git_run(&call, err);
+	const struct kt_merge_move move = {
+		.args = args, .errors = &errors, .exit_code = &exit_code};
+	enum kt_code code = kt_merge_git_move(run, &move, err);
 
-	if (code == KT_E_OK && exit_code != 0) {
+	/* The ref decides, not the exit status. */
+	if (code != KT_E_OK || exit_code == 0 || has_moved(run)) {
+		kt_buffer_release(&errors);
+		return code;
+	}
+	if (kt_merge_hook_refused(run, &errors, err)) {
+		kt_merge_hook_undo(run);
+		code = err->code;
+	} else {
 		code = kt_error_set(err, KT_E_MERGE_CHECKOUT_BLOCKED,
 			"git would not fast-forward %s: %.300s", run->checkout,
 			kt_buffer_text(&errors));
@@ -246,6 +260,8 @@ enum kt_code kt_checkout_advance(struct kt_merge_run *run, struct kt_error *err)
 	struct kt_buffer drafts = KT_BUFFER_INIT;
 	enum kt_code code = look(run, &drafts, err);
 
+	if (code == KT_E_OK)
+		code = kt_merge_hook_ask(run, err);
 	if (code == KT_E_OK && drafts.len > 0)
 		code = set_aside(run, &drafts, err);
 	kt_failpoint("merge-drafts-aside");

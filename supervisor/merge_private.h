@@ -5,7 +5,7 @@
  * order merge_target.c   the result commit            merge_checkout.c where the target is checked
  * out merge_close.c    closed ref and teardown      merge_state.c    merge.json, the failpoint
  *   merge_scratch.c  --interactive                merge_plain.c    without a coordination branch
- *   merge_legacy.c   its united log
+ *   merge_legacy.c   its united log              merge_hook.c     the reference-transaction hook
  */
 #ifndef KITTY_SUPERVISOR_MERGE_PRIVATE_H
 #define KITTY_SUPERVISOR_MERGE_PRIVATE_H
@@ -31,6 +31,7 @@ struct kt_merge_run {
 	struct kt_oid tree;   /* its tree */
 	struct kt_oid conflict_ours, conflict_theirs; /* of the conflict in the report */
 	char *conflict_key;                           /* WP id, or "target" */
+	bool hook_has_refused;                        /* the last time that git asked it */
 };
 
 /* ---- merge.c ---- */
@@ -87,6 +88,26 @@ KT_MUST_CHECK enum kt_code kt_checkout_check(struct kt_merge_run *run, struct kt
 KT_MUST_CHECK enum kt_code kt_checkout_advance(struct kt_merge_run *run, struct kt_error *err);
 /* Drafts that a killed run had set aside go back to their places. */
 void kt_checkout_restore(const struct kt_mission *mission);
+
+/* ---- merge_hook.c ---- */
+/* A call of git that moves the target, or asks to. */
+struct kt_merge_move {
+	const char *const *args;
+	const char *input; /* NULL: none */
+	struct kt_buffer *errors;
+	int *exit_code;
+};
+/* In the checkout, if there is one. A reference-transaction hook of the repository runs, and no
+ * other; a hook that does not end in time counts as a refusal. */
+KT_MUST_CHECK enum kt_code kt_merge_git_move(
+	struct kt_merge_run *run, const struct kt_merge_move *move, struct kt_error *err);
+/* The hook said no: fills err (KT_E_BOOKKEEPING_COMMIT_FAILED). */
+bool kt_merge_hook_refused(
+	const struct kt_merge_run *run, const struct kt_buffer *errors, struct kt_error *err);
+/* Would the hook let the checkout's branch move? git asks only when the files have changed. */
+KT_MUST_CHECK enum kt_code kt_merge_hook_ask(struct kt_merge_run *run, struct kt_error *err);
+/* The checkout back to where its branch still is, after a refusal that came late. */
+void kt_merge_hook_undo(const struct kt_merge_run *run);
 
 /* ---- merge_close.c ---- */
 KT_MUST_CHECK enum kt_code kt_merge_close(struct kt_merge_run *run, struct kt_error *err);

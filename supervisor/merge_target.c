@@ -453,6 +453,8 @@ static enum kt_code tell_refusal(
 	if (!kt_oid_equal(&now, &run->before))
 		return kt_error_set(err, KT_E_REF_MOVED, "%s is not at %s any more", target,
 			kt_oid_format(&run->before).text);
+	if (kt_merge_hook_refused(run, errors, err))
+		return err->code;
 	(void)kt_error_set(err, KT_E_REF_LOCKED, "git would not move %s: %.300s", target,
 		kt_buffer_text(errors));
 	kt_error_next(err, "kitty doctor --fix");
@@ -468,12 +470,9 @@ static enum kt_code move_ref(struct kt_merge_run *run, struct kt_error *err)
 		"update-ref", "-m", reason, run->target_ref, after.text, before.text, NULL};
 	struct kt_buffer errors = KT_BUFFER_INIT;
 	int exit_code = 0;
-	struct kt_git_call call = {.cwd = run->place.cwd,
-		.args = args,
-		.profile = KT_GIT_PLUMBING,
-		.errors = &errors,
-		.exit_code = &exit_code};
-	enum kt_code code = kt_git_run(&call, err);
+	const struct kt_merge_move move = {
+		.args = args, .errors = &errors, .exit_code = &exit_code};
+	enum kt_code code = kt_merge_git_move(run, &move, err);
 
 	if (code == KT_E_OK && exit_code != 0)
 		code = tell_refusal(run, &errors, err);

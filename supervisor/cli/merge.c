@@ -131,6 +131,7 @@ static enum kt_code act(const struct kt_invocation *invocation, struct kt_contex
 		return err->code;
 	wish.sign = context->config->sign_bookkeeping;
 	wish.owned_required = context->config->owned_required;
+	wish.hook_timeout_ms = (int)context->config->hook_timeout_ms;
 	return kt_merge(&wish, report, err);
 }
 
