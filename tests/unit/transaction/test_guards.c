@@ -106,6 +106,30 @@ static void a_plan_that_cannot_be_read_permits_nothing(void **state)
 	expect_clean(f);
 }
 
+static void commit_beside(void *arg)
+{
+	struct fixture *f = arg;
+
+	shell(f, "git update-ref " REF " $(git commit-tree -p " REF " -m foreign " REF "^{tree})");
+}
+
+/* Judged once; then the branch moves, and the plan that stands there now cannot be read. */
+static void a_plan_that_cannot_be_read_again_permits_nothing(void **state)
+{
+	struct fixture *f = *state;
+
+	start_work(f);
+	kt_seam_before("kt_commit_swap", 1, commit_beside, f);
+	kt_seam_then("kt_plan_load", 1, KT_E_GIT_FAILED);
+	assert_string_equal(code_of(f, move("WP01", KT_STATUS_FOR_REVIEW, "claude")), "GIT_FAILED");
+	assert_string_equal(kt_seam_end(), "kt_plan_load");
+	assert_ask(f, "0",
+		"git show " REF ":kitty-specs/" SLUG
+		"/status.events.jsonl | grep -c for_review || true");
+	assert_string_equal(code_of(f, move("WP01", KT_STATUS_FOR_REVIEW, "claude")), "OK");
+	expect_clean(f);
+}
+
 /* No plan, no roster and no lanes: work that the log knows goes on. */
 static void a_mission_without_a_plan_goes_on_with_what_its_log_knows(void **state)
 {
@@ -270,6 +294,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(a_plan_that_cannot_be_read_permits_nothing),
+		TEST(a_plan_that_cannot_be_read_again_permits_nothing),
 		TEST(a_mission_without_a_plan_goes_on_with_what_its_log_knows),
 		TEST(work_that_left_the_plan_has_no_subtasks),
 		TEST(an_override_asks_for_no_subtask_and_no_merge),

@@ -125,6 +125,28 @@ static void done_and_the_merge_are_one_commit(void **state)
 	free(tip);
 }
 
+/* Of the target: it moves no work package. */
+static void a_merge_alone_is_a_commit_without_a_row(void **state)
+{
+	struct fixture *f = *state;
+	char *tip = lane_tip(f), *line = NULL;
+	char *before = ask(f, "git rev-parse " REF ":kitty-specs/" SLUG "/status.events.jsonl");
+	struct kt_json *request = kt_request_new("test"), *wish = kt_json_new_object();
+
+	kt_json_set_string(wish, "commit", tip);
+	kt_json_set(request, "integrate", wish);
+	answer_well(f, "", "");
+	assert_string_equal(code_of(f, request), "OK");
+	line = ask(f, "git log -1 --format=%%P " REF " | cut -d' ' -f2");
+	assert_string_equal(line, tip);
+	assert_ask(f, "work", "git show " REF ":work.txt");
+	assert_ask(f, before, "git rev-parse " REF ":kitty-specs/" SLUG "/status.events.jsonl");
+	expect_clean(f);
+	free(before);
+	free(line);
+	free(tip);
+}
+
 static void what_is_contained_already_is_a_plain_row(void **state)
 {
 	struct fixture *f = *state;
@@ -328,6 +350,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(done_and_the_merge_are_one_commit),
+		TEST(a_merge_alone_is_a_commit_without_a_row),
 		TEST(what_is_contained_already_is_a_plain_row),
 		TEST(a_helper_without_an_answer_changes_nothing),
 		TEST(a_helper_that_cannot_start_is_a_refusal),
