@@ -199,13 +199,19 @@ static void on_difference(const struct kt_destination *where, const char *path, 
 
 void kt_doctor_checkouts(struct kt_doctor *doctor)
 {
-	struct kt_error ignored = KT_ERROR_INIT;
+	struct kt_error err = KT_ERROR_INIT;
+	const char *why = NULL;
 
-	if (doctor->mission->coordination_branch == NULL &&
-		kt_checkouts_each_difference(
-			doctor->repo, doctor->mission, on_difference, doctor, &ignored) != KT_E_OK)
-		kt_doctor_add(doctor, KT_FINDING_LOG_UNREADABLE, doctor->mission->log_path, "%s",
-			ignored.detail);
+	if (doctor->mission->coordination_branch != NULL)
+		return;
+	if (kt_checkouts_each_difference(
+		    doctor->repo, doctor->mission, on_difference, doctor, &err) != KT_E_OK)
+		why = err.detail;
+	else if (doctor->view == NULL && doctor->view_error.code == KT_E_EVENT_INVALID)
+		why = doctor->view_error.detail;
+	if (why != NULL)
+		kt_doctor_add(
+			doctor, KT_FINDING_LOG_UNREADABLE, doctor->mission->log_path, "%s", why);
 }
 
 static void files_check(struct kt_doctor *doctor)

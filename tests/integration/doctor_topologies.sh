@@ -36,6 +36,15 @@ for kind in single_branch lanes legacy; do
 	expect_exit 1 kitty verify --mission 099-name --json
 	expect_json "$OUT" checks.0.ok false
 	git -C "$HOME_OF_LOG" reset -q --hard "$before"
+
+	say "$kind: a committed row that no kitty can read is found"
+	sed -i '$s/"to_lane": "[a-z_]*"/"to_lane": "nowhere"/' "$log"
+	git -C "$HOME_OF_LOG" commit -q -m "A row to nowhere" -- kitty-specs
+	expect_exit 1 kitty status --mission 099-name
+	expect_exit 1 kitty doctor --mission 099-name --json
+	expect_json "$OUT" findings.0.code EVENT_LOG_UNREADABLE
+	json "$OUT" findings.0.evidence | grep -q 'nowhere' || fail "the row is not named: $(cat "$OUT")"
+	git -C "$HOME_OF_LOG" reset -q --hard "$before"
 	expect_exit 0 kitty verify --mission 099-name
 
 	say "$kind: a lane whose worktree went away comes back"
