@@ -246,6 +246,15 @@ static enum kt_code feed_line(
 	return KT_E_OK;
 }
 
+/* Read again from its start, both would be one line that is no row. */
+static bool is_glued(const struct kt_reducer *reducer, const char *bytes, size_t len)
+{
+	size_t end = reducer->bytes.len;
+
+	return len > 0 && end > 0 && reducer->bytes.data[end - 1] != '\n' && bytes[0] != '\n' &&
+	       bytes[0] != '\r';
+}
+
 /* The newline that the last line lacked ends that line; it is no blank line of its own. */
 static size_t end_last_line(struct kt_reducer *reducer, const char *bytes, size_t len)
 {
@@ -265,6 +274,9 @@ enum kt_code kt_reducer_feed(
 	size_t mark = kt_reducer_mark(reducer), at = reducer->bytes.len, end = at + len;
 	enum kt_code code = KT_E_OK;
 
+	if (is_glued(reducer, bytes, len))
+		return kt_error_set(err, KT_E_EVENT_INVALID,
+			"line %zu: the row before has no newline", reducer->lines);
 	at += end_last_line(reducer, bytes, len);
 	kt_buffer_append(&reducer->bytes, bytes, len);
 	while (at < end && code == KT_E_OK) {

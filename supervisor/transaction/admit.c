@@ -255,11 +255,28 @@ static enum kt_code check_move(
 
 /* ---- rows ---- */
 
+/* A log that others wrote may lack its last newline: without it the first new row would be glued to
+ * theirs, and nobody could read either. */
+static enum kt_code end_foreign_row(struct admission *a, struct kt_error *err)
+{
+	const struct kt_buffer *log = &a->writer->new_log;
+	enum kt_code code = KT_E_OK;
+
+	if (log->len == 0 || log->data[log->len - 1] == '\n' || a->pending->rows.len > 0)
+		return KT_E_OK;
+	code = kt_reducer_feed(a->writer->state, "\n", 1, err);
+	if (code == KT_E_OK)
+		kt_buffer_putc(&a->pending->rows, '\n');
+	return code;
+}
+
 static enum kt_code feed_row(struct admission *a, const struct kt_buffer *row, const char *event_id,
 	struct kt_error *err)
 {
-	enum kt_code code = kt_reducer_feed(a->writer->state, row->data, row->len, err);
+	enum kt_code code = end_foreign_row(a, err);
 
+	if (code == KT_E_OK)
+		code = kt_reducer_feed(a->writer->state, row->data, row->len, err);
 	if (code != KT_E_OK)
 		return code;
 	kt_buffer_append(&a->pending->rows, row->data, row->len);

@@ -250,6 +250,39 @@ expect_eq "$(git rev-parse main)" "$main" main
 expect_eq "$(git status --porcelain)" "$(cat "$BOX/status")" "the primary's status"
 close_box
 
+say "a log whose last row lacks its newline: what is written begins a line of its own"
+sandbox
+git switch -q -c feature
+hand_drafts 099-name "" 'WP01:src/a/**'
+printf '%s' '{"actor": "a", "at": "2026-01-03T00:00:00+00:00", "event_id": "01JGGG00000000000000000001", "evidence": null, "execution_mode": "worktree", "feature_slug": "099-name", "force": false, "from_lane": "planned", "reason": null, "review_ref": null, "to_lane": "claimed", "wp_id": "WP01"}' >"$LOG"
+git add kitty-specs
+git commit -q -m "A log without its last newline"
+cp "$LOG" "$BOX/foreign"
+begin=$(git rev-parse HEAD)
+for words in "agent mission finalize-tasks" "agent tasks move-task WP01 --to in_progress --agent a"; do
+	git reset -q --hard "$begin"
+	# shellcheck disable=SC2086
+	expect_exit 0 kitty $words --mission 099-name
+	head -c "$(stat -c %s "$BOX/foreign")" "$LOG" | cmp -s - "$BOX/foreign" || fail "$words: the foreign row was changed"
+	[ "$(wc -l <"$LOG")" -gt 1 ] || fail "$words: nothing came behind it"
+	expect_exit 0 kitty status --mission 099-name --json
+	expect_json "$OUT" total_wps 1
+	expect_exit 0 kitty verify --mission 099-name --json
+	expect_json "$OUT" ok true
+	expect_eq "$(git status --porcelain)" "" "git status"
+done
+expect_exit 0 kitty status --mission 099-name --json
+expect_json "$OUT" by_lane.in_progress 1
+
+say "verify does not pass a row that was glued to the one before it"
+git reset -q --hard "$begin"
+sed 's/01JGGG00000000000000000001/01JGGG00000000000000000002/' "$BOX/foreign" >>"$LOG"
+git commit -qam "Two rows in one line"
+expect_exit 1 kitty status --mission 099-name
+expect_exit 1 kitty verify --mission 099-name --json
+expect_json "$OUT" ok false
+close_box
+
 say "null and garbage are errors that name the key, never a guess"
 sandbox
 git switch -q -c feature

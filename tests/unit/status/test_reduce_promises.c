@@ -361,6 +361,8 @@ static void line_ends_of_windows_and_a_missing_last_one_are_read(void **state)
 	assert_true(kt_reducer_find_event(reducer, ID2, &offset, &len));
 	assert_int_equal(offset + len, kt_reducer_bytes(reducer));
 	mark = kt_reducer_mark(reducer);
+	expect_error(reducer, NOTE(ID3, T2, "WP01", "\"note\": \"x\"") "\n",
+		"line 2: the row before has no newline");
 	feed_text(reducer, "\n" NOTE(ID3, T2, "WP01", "\"note\": \"x\"") "\n");
 	assert_true(kt_reducer_wp(reducer, "WP01", &wp));
 	assert_int_equal(wp.status, KT_STATUS_IN_PROGRESS);
