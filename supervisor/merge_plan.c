@@ -68,7 +68,7 @@ static enum kt_code check_supervisor(const struct kt_merge_run *run, struct kt_e
 }
 
 /* Files of people in the coordination worktree would be lost with it. */
-static enum kt_code check_coordination(const struct kt_merge_run *run, struct kt_error *err)
+static enum kt_code check_coordination(struct kt_merge_run *run, struct kt_error *err)
 {
 	const struct kt_mission *mission = run->options->mission;
 	struct kt_buffer paths = KT_BUFFER_INIT;
@@ -82,7 +82,8 @@ static enum kt_code check_coordination(const struct kt_merge_run *run, struct kt
 		const char *path = paths.data + at;
 
 		if (strcmp(path, mission->log_path) == 0 ||
-			strcmp(path, mission->snapshot_path) == 0)
+			strcmp(path, mission->snapshot_path) == 0 ||
+			(run->options->dry_run && kt_merge_will_heal(run, path)))
 			continue;
 		code = kt_error_set(err, KT_E_MERGE_CHECKOUT_BLOCKED,
 			"%.200s is not committed in %s", path, mission->coord_worktree);

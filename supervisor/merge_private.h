@@ -6,6 +6,7 @@
  * out merge_close.c    closed ref and teardown      merge_state.c    merge.json, the failpoint
  *   merge_scratch.c  --interactive                merge_plain.c    without a coordination branch
  *   merge_legacy.c   its united log              merge_hook.c     the reference-transaction hook
+ *   merge_foresee.c  what the real run would heal
  */
 #ifndef KITTY_SUPERVISOR_MERGE_PRIVATE_H
 #define KITTY_SUPERVISOR_MERGE_PRIVATE_H
@@ -88,6 +89,11 @@ KT_MUST_CHECK enum kt_code kt_checkout_check(struct kt_merge_run *run, struct kt
 KT_MUST_CHECK enum kt_code kt_checkout_advance(struct kt_merge_run *run, struct kt_error *err);
 /* Drafts that a killed run had set aside go back to their places. */
 void kt_checkout_restore(const struct kt_mission *mission);
+
+/* ---- merge_foresee.c ---- */
+/* Is what stands at the path in the coordination worktree the work of a killed writer, which the
+ * real run finishes before it looks? Writes nothing. */
+bool kt_merge_will_heal(struct kt_merge_run *run, const char *path);
 
 /* ---- merge_hook.c ---- */
 /* A call of git that moves the target, or asks to. */

@@ -21,6 +21,32 @@ say "the worktree as the killed writer left it: log and snapshot new, the lane's
 git -C "$COORD" rm -q -r src/a
 printf '%s' "$before" >".git/kitty/$MISSION/synced"
 [ -n "$(git -C "$COORD" status --porcelain)" ] || fail "the worktree is clean"
+say "the dry run says what the real one does, and heals nothing"
+half_synced=$(git -C "$COORD" status --porcelain)
+dry() { kitty merge --mission "$MISSION" --dry-run --json; }
+expect_exit 0 dry
+printf wo >"$COORD/src/a.half"
+mkdir -p "$COORD/src/a"
+mv "$COORD/src/a.half" "$COORD/src/a/a.c"
+expect_exit 0 dry
+echo "somebody's" >"$COORD/src/a/a.c"
+expect_exit 4 dry
+expect_json "$OUT" error.code MERGE_CHECKOUT_BLOCKED
+rm "$COORD/src/a/a.c"
+ln -s nowhere "$COORD/src/a/a.c"
+expect_exit 4 dry
+rm -r "$COORD/src/a"
+echo mine >"$COORD/src/b.txt"
+expect_exit 4 dry
+json "$OUT" error.detail | grep -q 'src/b.txt' || fail "the file is not named"
+rm "$COORD/src/b.txt"
+mv ".git/kitty/$MISSION/synced" "$BOX/synced"
+expect_exit 4 dry
+printf 'no commit' >".git/kitty/$MISSION/synced"
+expect_exit 4 dry
+mv "$BOX/synced" ".git/kitty/$MISSION/synced"
+expect_eq "$(git -C "$COORD" status --porcelain)" "$half_synced" "the worktree after the dry runs"
+say "and the real one finishes it"
 expect_exit 0 kitty merge --mission "$MISSION" --json
 expect_json "$OUT" result success
 expect_eq "$(git show main:src/a/a.c)" work "the work in main"
