@@ -132,15 +132,24 @@ static void a_merge_alone_is_a_commit_without_a_row(void **state)
 	char *tip = lane_tip(f), *line = NULL;
 	char *before = ask(f, "git rev-parse " REF ":kitty-specs/" SLUG "/status.events.jsonl");
 	struct kt_json *request = kt_request_new("test"), *wish = kt_json_new_object();
+	struct kt_json *again = NULL;
 
 	kt_json_set_string(wish, "commit", tip);
 	kt_json_set(request, "integrate", wish);
+	again = kt_json_copy(request);
 	answer_well(f, "", "");
 	assert_string_equal(code_of(f, request), "OK");
 	line = ask(f, "git log -1 --format=%%P " REF " | cut -d' ' -f2");
 	assert_string_equal(line, tip);
 	assert_ask(f, "work", "git show " REF ":work.txt");
 	assert_ask(f, before, "git rev-parse " REF ":kitty-specs/" SLUG "/status.events.jsonl");
+	/* Contained by now: nothing is left to do. */
+	free(before);
+	before = ask(f, "git rev-parse " REF);
+	answer_well(f, "", ", \"contained\": true");
+	assert_string_equal(code_of(f, again), "OK");
+	assert_true(kt_json_get_bool(kt_json_get(f->last, "receipt"), "is_noop", false));
+	assert_ask(f, before, "git rev-parse " REF);
 	expect_clean(f);
 	free(before);
 	free(line);
