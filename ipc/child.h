@@ -1,7 +1,7 @@
 /*
  * Child processes: the one place that spawns and reaps (posix_spawn, pidfd). Used by both
  * programs. Descriptors not named here are closed in the child (closefrom), all signals are
- * default and unblocked, the working directory is set by the spawn (traps.md, 10).
+ * default and unblocked, the working directory is set by the spawn.
  *
  * Life: kt_child_start -> (readable pidfd) -> kt_child_reap -> kt_child_release.
  * A child that was started is reaped exactly once, by its own pidfd; nobody waits for -1.

@@ -123,7 +123,7 @@ enum kt_code kt_git_is_ancestor(const struct kt_git_place *place, const struct k
 
 /* ---- commits ---- */
 
-/* Who commits when git knows nobody (architecture.md, 8). */
+/* Who commits when git knows nobody. */
 static size_t add_identity(const struct kt_git_place *place, const char *role, bool is_author,
 	const struct kt_git_commit_wish *wish, char **variables)
 {

@@ -1,6 +1,6 @@
 /*
  * Integration, the computing half: which tree does the coordination branch get when this commit is
- * merged into it? (architecture.md, 3: "Integration is an event too") Blocking; moves nothing. The
+ * merged into it? Blocking; moves nothing. The
  * writer runs it as `kitty internal integrate` and commits the result together with the `done` row;
  * `kitty merge --dry-run` calls it with a scratch place.
  */

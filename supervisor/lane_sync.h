@@ -1,5 +1,5 @@
 /*
- * The sync points of a lane (architecture.md, 8): exactly two, the first claim and the first
+ * The sync points of a lane: exactly two, the first claim and the first
  * for_review -> in_review of the lane, bring the coordination tip into a clean lane; a claim also
  * brings in the approved tips of the work package's dependencies. Blocking: for commands and `kitty
  * internal lane-sync`, which the supervisor runs before it claims and before a review begins.

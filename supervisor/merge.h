@@ -1,5 +1,5 @@
 /*
- * kitty merge: the two-stage merge of a mission (architecture.md, 8). Blocking; for the command
+ * kitty merge: the two-stage merge of a mission. Blocking; for the command
  * only.
  *
  *   stage 1  every approved work package becomes done: requests to the writer, like any other

@@ -16,7 +16,7 @@
 #include "supervisor/mission/plan.h"
 #include "supervisor/status/reduce.h"
 
-/* How far a work package with that status is, in percent (spec-kitty-reference.md, 4.1). */
+/* How far a work package with that status is, in percent. */
 double kt_progress_weight(enum kt_status status);
 
 /* plan may be NULL (not finalised). live: the supervisor's members, merged in by lane id; NULL without one. Gives. */

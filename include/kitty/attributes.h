@@ -4,7 +4,7 @@
  * KT_MUST_CHECK    the result is an error code; ignoring it is a bug.
  * KT_PRINTF(a, b)  argument a is a printf format for the arguments from b.
  * KT_BUG_UNLESS(x) states what cannot happen; stays on in release builds and aborts.
- *                  Aborting is safe: recovery at start is a tested path (style.md, 3.5).
+ *                  Aborting is safe: recovery at start is a tested path.
  */
 #ifndef KITTY_ATTRIBUTES_H
 #define KITTY_ATTRIBUTES_H

@@ -24,7 +24,7 @@ enum kt_code {
 /* Is it worth trying again? */
 enum kt_retry { KT_RETRY_NEVER, KT_RETRY_LATER, KT_RETRY_NOW };
 
-/* Exit statuses of both programs (architecture.md, section 7). */
+/* Exit statuses of both programs. */
 enum kt_exit {
 	KT_EXIT_OK = 0,
 	KT_EXIT_FAILED = 1,

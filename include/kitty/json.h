@@ -1,6 +1,6 @@
 /*
- * JSON values: cJSON behind a strict reader and a canonical writer (spec-kitty-reference.md, 2.1;
- * traps.md, 11). The only header through which the project touches JSON.
+ * JSON values: cJSON behind a strict reader and a canonical writer. The only header through which
+ * the project touches JSON.
  *
  * Reading: UTF-8 is checked, the whole input must be one value, nesting is bounded, NUL bytes and
  * lone surrogates are refused, and of duplicate keys the last one wins (or is refused, see flags).

@@ -4,10 +4,10 @@
 #ifndef KITTY_LIMITS_H
 #define KITTY_LIMITS_H
 
-#define KT_FRAME_MAX (1U << 20)		/* bytes of JSON in one frame (architecture.md, 6) */
+#define KT_FRAME_MAX (1U << 20)		/* bytes of JSON in one frame */
 #define KT_ROW_WRITE_MAX (64U << 10)	/* bytes of one event row that kitty writes */
 #define KT_ROW_READ_MAX (16U << 20)	/* bytes of one event row that kitty reads */
-#define KT_YAML_MAX (64U << 10)		/* bytes of one YAML text: libyaml is quadratic (traps.md, 11) */
+#define KT_YAML_MAX (64U << 10)		/* bytes of one YAML text: libyaml is quadratic */
 #define KT_YAML_DEPTH_MAX 32		/* nesting of YAML */
 #define KT_JSON_DEPTH_MAX 200		/* nesting of JSON */
 #define KT_SLUG_MAX 80			/* bytes of a mission's name */

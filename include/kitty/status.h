@@ -1,5 +1,5 @@
 /*
- * The status of a work package (spec-kitty-reference.md, 4.1). The seeds call it a "lane" too;
+ * The status of a work package. The seeds call it a "lane" too;
  * in code a lane is always a branch with a worktree, and this is always a status.
  */
 #ifndef KITTY_STATUS_H

@@ -1,5 +1,5 @@
 /*
- * The rules of --policy (spec-kitty-reference.md, 9.12). Pure. Never lets a secret into the log.
+ * The rules of --policy. Pure. Never lets a secret into the log.
  */
 #include <strings.h>
 

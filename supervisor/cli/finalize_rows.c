@@ -47,7 +47,7 @@ static struct kt_json *known_rows(const struct kt_view *view)
 	return known;
 }
 
-/* Lifecycle payloads end their times in Z (spec-kitty-reference.md, 2.2). */
+/* Lifecycle payloads end their times in Z. */
 static void time_format_z(char out[33])
 {
 	char *offset = NULL;

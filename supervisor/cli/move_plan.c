@@ -1,5 +1,5 @@
 /*
- * The route of move-task (spec-kitty-reference.md, 4.2, 4.3, 9.5). Process: a command. Decides no
+ * The route of move-task. Process: a command. Decides no
  * legality: the writer refuses what the rules do not know.
  */
 #include "supervisor/cli/move_plan.h"

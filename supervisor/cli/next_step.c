@@ -1,5 +1,5 @@
 /*
- * The board's answer to "what next?" (spec-kitty-reference.md, 9.11). Process: a command. Pure.
+ * The board's answer to "what next?". Process: a command. Pure.
  */
 #include "supervisor/cli/next_step.h"
 

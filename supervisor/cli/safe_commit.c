@@ -1,6 +1,6 @@
 /*
- * kitty safe-commit: declared files to a declared branch, or nothing (spec-kitty-reference.md,
- * 6.2). Process: a command. Never touches what else is staged.
+ * kitty safe-commit: declared files to a declared branch, or nothing. Process: a command. Never
+ * touches what else is staged.
  */
 #include "supervisor/cli/safe_commit.h"
 

@@ -1,6 +1,6 @@
 /*
  * Starting work on a work package, for every command that does it: `agent action`, `next` and
- * orchestrator-api share one readiness rule and one way into a lane (spec-kitty-reference.md, 4.3).
+ * orchestrator-api share one readiness rule and one way into a lane.
  *
  *   struct kt_start start = {0};
  *   kt_start_open -> kt_start_implementation or kt_start_review -> kt_start_release (fine at any point)

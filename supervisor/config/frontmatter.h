@@ -1,5 +1,5 @@
 /*
- * The YAML frontmatter of tasks/WPnn-*.md, read and edited in place (spec-kitty-reference.md, 2.6).
+ * The YAML frontmatter of tasks/WPnn-*.md, read and edited in place.
  *
  * Editing replaces or inserts only the lines of the named key; all other bytes of the file are kept.
  */

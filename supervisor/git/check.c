@@ -1,5 +1,5 @@
 /*
- * Repository shapes that kitty refuses, each with its code (traps.md, 3). Reads config files, stats
+ * Repository shapes that kitty refuses, each with its code. Reads config files, stats
  * and HEAD; no git child, no libgit2. The owner rule is git's: safe.directory counts in system and
  * global scope only.
  */

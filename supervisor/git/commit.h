@@ -5,7 +5,7 @@
  *
  * Calling sequence: kt_commit_build (any number, chained) -> kt_commit_barrier -> kt_commit_swap.
  * Until the swap nothing is visible. After KT_E_OK from the swap the commit is durable: it survives
- * a power cut (traps.md, 0.2). Any error from barrier or swap means: read the ref again and believe
+ * a power cut. Any error from barrier or swap means: read the ref again and believe
  * it.
  */
 #ifndef KITTY_SUPERVISOR_GIT_COMMIT_H

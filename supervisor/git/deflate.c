@@ -1,7 +1,7 @@
 /*
  * Compression of pack entries, level 1. For a log that only grows, the state of the compressor is
  * kept after a flush; finishing a copy of it gives the end of the stream, so a version costs its
- * new bytes only (performance.md, 0). Memory only.
+ * new bytes only. Memory only.
  */
 #include "supervisor/git/deflate.h"
 

@@ -1,5 +1,5 @@
 /*
- * The one place that builds the environment and the command line of git children (traps.md, 7).
+ * The one place that builds the environment and the command line of git children.
  *
  * Two profiles. Plumbing: an allow-listed environment, LC_ALL=C, no prompts, no optional locks,
  * hooks off. User: the user's own environment less every GIT_* variable, for hooks, signing and

@@ -1,7 +1,6 @@
 /*
- * Which hooks would run for a commit in a worktree, and how to start one (traps.md, 7;
- * architecture.md, 3.6). Start only: the transaction's step machine waits for the child's pidfd
- * with its own deadline.
+ * Which hooks would run for a commit in a worktree, and how to start one. Start only: the
+ * transaction's step machine waits for the child's pidfd with its own deadline.
  */
 #ifndef KITTY_SUPERVISOR_GIT_HOOKS_H
 #define KITTY_SUPERVISOR_GIT_HOOKS_H

@@ -1,7 +1,7 @@
 /*
  * The coordination worktree's index: exactly the given entries are brought to the given blobs, with
  * the stat data of the files on disk, so that `git status` there is clean. libgit2 where it can
- * read the index; git update-index where it cannot (split, sparse, skipHash: traps.md, 4).
+ * read the index; git update-index where it cannot (split, sparse, skipHash).
  */
 #ifndef KITTY_SUPERVISOR_GIT_INDEX_H
 #define KITTY_SUPERVISOR_GIT_INDEX_H

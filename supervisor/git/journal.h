@@ -1,7 +1,7 @@
 /*
  * The journal of a mission's trees and commits, and of some blobs: their raw bytes, kept outside
  * the object store, so that objects which a prune or a hand took away can be made again with the
- * same ids (traps.md, 5). Of the blobs it has those that git wrote (a merge's, the plan's), up to
+ * same ids. Of the blobs it has those that git wrote (a merge's, the plan's), up to
  * KT_JOURNAL_BLOB_MAX: the log and its snapshots are told again from the log itself.
  *
  * Written before the objects are, from the same bytes; never flushed and never read on the way of a

@@ -1,5 +1,5 @@
 /*
- * Merging two commits without a checkout: `git merge-tree --write-tree` (traps.md, 9). Run in the
+ * Merging two commits without a checkout: `git merge-tree --write-tree`. Run in the
  * coordination worktree, so that its attributes apply. Nothing is moved: the result is a tree.
  *
  *   kt_merge_check_git -> kt_merge_compute (blocks), or: kt_merge_command -> start it ->

@@ -31,8 +31,7 @@ void kt_pack_build(const struct kt_batch *batch, struct kt_deflater *deflater, s
 KT_MUST_CHECK enum kt_code kt_pack_write(
 	const struct kt_pack *pack, const char *objects, struct kt_error *err);
 
-/* Are both files still there? (A `git gc --prune=now` may drop what no ref holds yet: traps.md,
- * 0.3.) */
+/* Are both files still there? (A `git gc --prune=now` may drop what no ref holds yet.) */
 bool kt_pack_is_there(const struct kt_pack *pack, const char *objects);
 
 #endif

@@ -1,8 +1,7 @@
 /*
- * Moving a ref: compare and swap under git's own lock file, durable when it returns (traps.md, 0.2:
- * git itself never syncs the folder after the rename). Supervisor and commands, under the mission's
- * lock. Must never overwrite a ref whose value is not the expected one, nor touch a lock that it
- * did not make.
+ * Moving a ref: compare and swap under git's own lock file, durable when it returns (git itself
+ * never syncs the folder after the rename). Supervisor and commands, under the mission's lock. Must
+ * never overwrite a ref whose value is not the expected one, nor touch a lock that it did not make.
  */
 #include <errno.h>
 #include <fcntl.h>

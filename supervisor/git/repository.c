@@ -80,7 +80,7 @@ static void on_core_key(const char *key, const char *value, void *arg)
 	facts->worktree = kt_strdup(value);
 }
 
-/* core.bare may have moved to the primary's config.worktree (traps.md, 0.10). */
+/* core.bare may have moved to the primary's config.worktree. */
 static void read_core_facts(const char *common_dir, struct core_facts *facts)
 {
 	static const char *const names[] = {"config", "config.worktree"};

@@ -1,5 +1,5 @@
 /*
- * The repository: found from a folder, never from GIT_* variables (traps.md, 3 and 7).
+ * The repository: found from a folder, never from GIT_* variables.
  *
  * kt_repository_find is cheap: it reads .git, commondir and config files itself and does not start
  * libgit2 (10 ms with the shared library). kt_repository_check refuses the shapes that kitty does

@@ -1,5 +1,5 @@
 /*
- * Making and removing worktrees with the git command, by the recipe of traps.md, section 8.
+ * Making and removing worktrees with the git command.
  * Commands and kitty's own helper processes; blocks on git children, under the repository lock.
  * Must never run in a lane (git copies sparse settings from there), nor touch a worktree or branch
  * it did not make, nor derive a worktree's id from its path.

@@ -1,5 +1,5 @@
 /*
- * Worktrees: made, verified, rolled back, inspected by the git command (traps.md, 8), always from
+ * Worktrees: made, verified, rolled back, inspected by the git command, always from
  * the primary checkout and always under the repository lock, which these functions take themselves.
  * They block on git children: the supervisor runs them in a helper process (kitty internal ...).
  */

@@ -110,7 +110,7 @@ struct holder {
 	const char *ref, *except;
 };
 
-/* A rebase or bisect keeps its branch although HEAD is detached meanwhile (traps.md, 3). */
+/* A rebase or bisect keeps its branch although HEAD is detached meanwhile. */
 char *kt_worktree_foreign_lock(const struct kt_worktree_facts *facts)
 {
 	char *path = facts->git_dir == NULL ? NULL : kt_format("%s/locked", facts->git_dir);

@@ -1,5 +1,5 @@
 /*
- * Identity and names, pure functions (spec-kitty-reference.md, 1.1 and 1.2).
+ * Identity and names, pure functions.
  */
 #ifndef KITTY_SUPERVISOR_MISSION_IDENTITY_H
 #define KITTY_SUPERVISOR_MISSION_IDENTITY_H

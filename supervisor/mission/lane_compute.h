@@ -1,5 +1,5 @@
 /*
- * Private to supervisor/mission: which WPs share a lane (spec-kitty-reference.md, 8).
+ * Private to supervisor/mission: which WPs share a lane.
  * Deterministic; pure.
  *
  * Lanes that were there before keep their id, their WPs and their order. A new WP joins such a lane

@@ -1,5 +1,5 @@
 /*
- * A mission, found by the one resolver of the project (architecture.md, section 4). No other code
+ * A mission, found by the one resolver of the project. No other code
  * builds a path to a status file, a worktree or a branch name of a mission.
  *
  * kt_mission_resolve looks, in this order of authority, at the primary checkout's kitty-specs/, the mission

@@ -1,6 +1,6 @@
 /*
  * The plan of a mission: work packages (tasks/WPnn-*.md, tasks.md), lanes (lanes.json), and what
- * finalize-tasks makes of them (spec-kitty-reference.md, 2.4, 2.6, 8).
+ * finalize-tasks makes of them.
  */
 #ifndef KITTY_SUPERVISOR_MISSION_PLAN_H
 #define KITTY_SUPERVISOR_MISSION_PLAN_H
@@ -102,7 +102,7 @@ KT_MUST_CHECK enum kt_code kt_finalize_plan(
 	const struct kt_finalize_input *input, struct kt_finalize **out, struct kt_error *err);
 void kt_finalize_free(struct kt_finalize *finalize);
 
-/* Do two ownership globs overlap? Path boundaries are respected (architecture.md, 8). */
+/* Do two ownership globs overlap? Path boundaries are respected. */
 bool kt_globs_overlap(const char *left, const char *right);
 
 #endif

@@ -1,5 +1,5 @@
 /*
- * Private to supervisor/mission: dependencies written in tasks.md (spec-kitty-reference.md, 2.6).
+ * Private to supervisor/mission: dependencies written in tasks.md.
  * They count only for a WP whose own file does not say anything about dependencies.
  */
 #ifndef KITTY_SUPERVISOR_MISSION_TASKS_MD_H

@@ -1,6 +1,5 @@
 /*
- * Reading one row of the log, by the order of rules that decides what a row is
- * (spec-kitty-reference.md, 3.5). Pure.
+ * Reading one row of the log, by the order of rules that decides what a row is. Pure.
  */
 #include "supervisor/status/event.h"
 

@@ -1,5 +1,5 @@
 /*
- * One row of status.events.jsonl, read and written (spec-kitty-reference.md, 3.1 to 3.6).
+ * One row of status.events.jsonl, read and written.
  *
  * Pure: no clock, no files. kt_event_decode classifies a physical line by the rules of 3.5 and
  * checks it; the encoders make rows with the bytes that spec-kitty would write (with the final \n).

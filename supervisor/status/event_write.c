@@ -1,6 +1,5 @@
 /*
- * Writing rows with the bytes that spec-kitty would write (spec-kitty-reference.md, 3.2
- * to 3.4, 3.6). Pure.
+ * Writing rows with the bytes that spec-kitty would write. Pure.
  */
 #include <stdlib.h>
 #include <string.h>

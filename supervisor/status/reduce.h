@@ -1,5 +1,5 @@
 /*
- * Events -> state (spec-kitty-reference.md, 5): the one reducer of the project.
+ * Events -> state: the one reducer of the project.
  *
  * Incremental: feeding one more row costs the same at row 10 and at row 100,000, and the snapshot
  * equals a full reduction byte for byte (the annotation pass of 5.1 comes after all transitions,

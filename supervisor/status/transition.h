@@ -1,5 +1,5 @@
 /*
- * The state machine: which move is legal, with which guards (spec-kitty-reference.md, 4.2).
+ * The state machine: which move is legal, with which guards.
  * Held by tests/vectors/transitions.json, every row.
  */
 #ifndef KITTY_SUPERVISOR_STATUS_TRANSITION_H
@@ -21,7 +21,7 @@ struct kt_move {
 };
 
 /* Errors: KT_E_TRANSITION_REJECTED with the reason. Forced moves to or from uninitialized and to
- * genesis are refused (architecture.md, section 8). */
+ * genesis are refused. */
 KT_MUST_CHECK enum kt_code kt_move_check(const struct kt_move *move, struct kt_error *err);
 
 #endif

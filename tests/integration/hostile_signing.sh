@@ -1,5 +1,5 @@
 #!/bin/sh
-# reliability.md, 23: what signs a bookkeeping commit, or does not, under each policy: fifteen runs and two more for the
+# What signs a bookkeeping commit, or does not, under each policy: fifteen runs and two more for the
 # hanging signer. A signature that cannot be had refuses the request and changes nothing.
 . "${KITTY_SOURCE:?}/tests/support/lib.sh"
 . "$KITTY_SOURCE/tests/support/accept.sh"

@@ -107,7 +107,7 @@ int git_smart_subtransport_http(void **out, void *owner, void *param)
 	return git_smart_subtransport_ssh(out, owner, param);
 }
 
-/* SHA-256 repositories are refused (traps.md, 3): no object id of theirs is ever computed. */
+/* SHA-256 repositories are refused: no object id of theirs is ever computed. */
 int git_hash_sha256_ctx_init(void *context)
 {
 	(void)context;
