@@ -254,6 +254,34 @@ static void a_mission_without_an_id_has_rows_without_one(void **state)
 	expect_clean(f);
 }
 
+/* Another program's last row may lack its newline: it gets one, once, with the first new row. */
+static void a_foreign_row_without_a_newline_is_ended(void **state)
+{
+	struct fixture *f = *state;
+	struct kt_json *both = note("WP01", "one"), *delta = kt_json_new_object();
+	char *before = NULL;
+
+	kt_json_set_string(delta, "note", "two");
+	(void)kt_request_add_annotation(both, "WP02", "claude", delta);
+	shell(f, "truncate -s -1 " LOG " && git -C " COORD " commit -qam 'no newline'");
+	before = ask(f, "git rev-parse " REF " && sha256sum " LOG);
+	reopen(f);
+	/* The first one reads the log, the second one ends its last row. */
+	kt_seam_fail("kt_reducer_feed", 2, KT_E_EVENT_INVALID);
+	submit(f, kt_json_copy(both), NULL);
+	finish(f);
+	assert_string_equal(kt_seam_end(), "kt_reducer_feed");
+	assert_string_equal(last_code(f), "EVENT_INVALID");
+	assert_ask(f, before, "git rev-parse " REF " && sha256sum " LOG);
+	assert_string_equal(code_of(f, both), "OK");
+	assert_ask(f, "4", "wc -l <" LOG);
+	assert_ask(f, "4", "grep -c '^{.*}$' " LOG);
+	reopen(f);
+	assert_string_equal(code_of(f, note("WP01", "three")), "OK");
+	expect_clean(f);
+	free(before);
+}
+
 /* One op is committed already, the other one needs no row: there is nothing left to do. */
 static void what_is_committed_beside_what_needs_no_row_is_no_conflict(void **state)
 {
@@ -302,6 +330,7 @@ int main(void)
 		TEST(the_identity_of_a_refused_plan_is_forgotten),
 		TEST(whoever_claimed_it_holds_it_until_it_is_claimed_anew),
 		TEST(a_mission_without_an_id_has_rows_without_one),
+		TEST(a_foreign_row_without_a_newline_is_ended),
 		TEST(what_is_committed_beside_what_needs_no_row_is_no_conflict),
 		TEST(a_conflict_over_unknown_work_names_no_holder),
 	};
