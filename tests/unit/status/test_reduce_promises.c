@@ -342,6 +342,8 @@ static void a_failing_piece_leaves_nothing_and_names_its_line(void **state)
 	describe(reducer, &after);
 	assert_string_equal(kt_buffer_text(&before), kt_buffer_text(&after));
 	expect_error(reducer, "[]\n", "line 3: expected a JSON object");
+	expect_error(reducer, "[]\n" NOTE(ID2, T2, "WP02", "\"note\": \"x\"") "\n",
+		"line 3: expected a JSON object");
 	kt_buffer_release(&before);
 	kt_buffer_release(&after);
 	kt_reducer_free(reducer);
@@ -372,6 +374,9 @@ static void line_ends_of_windows_and_a_missing_last_one_are_read(void **state)
 	kt_reducer_rollback(reducer, mark);
 	assert_true(kt_reducer_find_event(reducer, ID2, &offset, &len));
 	assert_int_equal(offset + len, kt_reducer_bytes(reducer));
+	feed_text(reducer, "\r\n" NOTE(ID3, T2, "WP01", "\"note\": \"x\"") "\r\n");
+	assert_true(kt_reducer_wp(reducer, "WP01", &wp));
+	assert_int_equal(kt_json_size(kt_json_get(wp.entry, "notes")), 1);
 	kt_reducer_free(reducer);
 }
 
