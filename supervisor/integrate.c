@@ -35,16 +35,13 @@ static enum kt_code need_commit(
 
 /* ---- the gate ---- */
 
-enum kt_code kt_integration_gate(const struct kt_repository *repo, const struct kt_mission *mission,
-	const char *lane_id, const char *commit, struct kt_error *err)
+/* The findings as an error. Takes them. */
+static enum kt_code tell_findings(
+	const char *lane_id, struct kt_json *findings, struct kt_error *err)
 {
-	struct kt_json *findings = NULL;
-	const struct kt_json *first = NULL;
-	enum kt_code code = kt_lane_gate_commit(repo, mission, lane_id, commit, &findings, err);
+	const struct kt_json *first = kt_json_first(findings);
+	enum kt_code code = KT_E_OK;
 
-	if (code != KT_E_OK)
-		return code;
-	first = kt_json_first(findings);
 	if (first != NULL) {
 		code = kt_error_set(err, KT_E_LANE_TOUCHES_KITTY_SPECS, "%s: commit %s changes %s",
 			lane_id, kt_json_get_string(first, "commit"),
@@ -54,6 +51,15 @@ enum kt_code kt_integration_gate(const struct kt_repository *repo, const struct 
 	}
 	kt_json_free(findings);
 	return code;
+}
+
+enum kt_code kt_integration_gate(const struct kt_repository *repo, const struct kt_mission *mission,
+	const char *lane_id, const char *commit, struct kt_error *err)
+{
+	struct kt_json *findings = NULL;
+	enum kt_code code = kt_lane_gate_commit(repo, mission, lane_id, commit, &findings, err);
+
+	return code == KT_E_OK ? tell_findings(lane_id, findings, err) : code;
 }
 
 /* git would merge two histories that never met, with an empty base. */
@@ -71,8 +77,7 @@ static enum kt_code check_related(const struct kt_git_place *place,
 	return code;
 }
 
-/* A dry run's resolution lies in its own object store, where the gate does not look: the approved
- * commit is judged. */
+/* A dry run's resolution lies in its own object store, where only git finds it. */
 static bool is_foreseen(const struct kt_git_place *place, const struct kt_oid *commit)
 {
 	struct kt_git_place repository = {.cwd = place->cwd};
@@ -81,19 +86,48 @@ static bool is_foreseen(const struct kt_git_place *place, const struct kt_oid *c
 	return place->objects != NULL && need_commit(&repository, commit, &ignored) != KT_E_OK;
 }
 
+static enum kt_code foresee_gate(const struct kt_git_place *place, const struct kt_mission *mission,
+	const struct kt_integration *wish, const struct kt_oid *tip, struct kt_error *err)
+{
+	struct kt_lane_foreseen foreseen = {.commit = *tip, .environment = place->environment};
+	struct kt_json *findings = NULL;
+	enum kt_code code = KT_E_OK;
+
+	for (size_t i = 0; i < 2 && code == KT_E_OK; i++) {
+		char *revision = kt_format("%s^%zu", kt_oid_format(tip).text, i + 1);
+		bool found = false;
+
+		code = kt_git_resolve(place, revision, &found, &foreseen.parents[i], err);
+		free(revision);
+	}
+	if (code == KT_E_OK)
+		code = kt_lane_gate_foreseen(
+			wish->repo, mission, wish->lane_id, &foreseen, &findings, err);
+	return code == KT_E_OK ? tell_findings(wish->lane_id, findings, err) : code;
+}
+
+static enum kt_code check_owned(const struct kt_git_place *place, const struct kt_mission *mission,
+	const struct kt_integration *wish, const struct kt_oid *tip, struct kt_error *err)
+{
+	struct kt_lane_outside outside = {.tip = *tip,
+		.environment = place->environment[0] == NULL ? NULL : place->environment};
+
+	return wish->owners == NULL ? KT_E_OK
+				    : kt_lane_owned_gate(wish->repo, mission, wish->owners,
+					      wish->lane_id, &outside, err);
+}
+
 static enum kt_code check_gate(const struct kt_git_place *place, const struct kt_mission *mission,
 	const struct kt_integration *wish, const struct kt_oid *tip, struct kt_error *err)
 {
-	const struct kt_oid *judged = is_foreseen(place, tip) ? &wish->commit : tip;
 	enum kt_code code = check_related(place, wish, tip, err);
 
-	if (code == KT_E_OK && wish->lane_id != NULL)
-		code = kt_integration_gate(
-			wish->repo, mission, wish->lane_id, kt_oid_format(judged).text, err);
-	if (code == KT_E_OK && wish->lane_id != NULL && wish->owners != NULL)
-		code = kt_lane_owned_gate(
-			wish->repo, mission, wish->owners, wish->lane_id, judged, err);
-	return code;
+	if (code != KT_E_OK || wish->lane_id == NULL)
+		return code;
+	code = is_foreseen(place, tip) ? foresee_gate(place, mission, wish, tip, err)
+				       : kt_integration_gate(wish->repo, mission, wish->lane_id,
+						 kt_oid_format(tip).text, err);
+	return code == KT_E_OK ? check_owned(place, mission, wish, tip, err) : code;
 }
 
 /* ---- conflicts, told ---- */

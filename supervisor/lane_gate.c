@@ -18,6 +18,7 @@ struct gate {
 	const struct kt_mission *mission;
 	const char *lane;
 	struct kt_oid_text fork, tip;
+	const struct kt_lane_foreseen *foreseen; /* NULL: the tip is in the repository */
 	struct kt_json *findings;
 };
 
@@ -28,6 +29,17 @@ static enum kt_code git_output(const struct kt_repository *repo, const char *con
 {
 	struct kt_git_call call = {.cwd = repo->primary, .args = args, .out = out};
 
+	return kt_git_run(&call, err);
+}
+
+/* git where it finds the tip. */
+static enum kt_code gate_output(const struct gate *gate, const char *const *args,
+	struct kt_buffer *out, struct kt_error *err)
+{
+	struct kt_git_call call = {.cwd = gate->repo->primary, .args = args, .out = out};
+
+	if (gate->foreseen != NULL)
+		call.extra_env = gate->foreseen->environment;
 	return kt_git_run(&call, err);
 }
 
@@ -110,7 +122,7 @@ static void commit_name(const struct gate *gate, const char *path, struct kt_jso
 	struct kt_buffer text = KT_BUFFER_INIT;
 	struct kt_error ignored = KT_ERROR_INIT;
 
-	if (git_output(gate->repo, args, &text, &ignored) == KT_E_OK && text.len >= 40) {
+	if (gate_output(gate, args, &text, &ignored) == KT_E_OK && text.len >= 40) {
 		text.data[40] = '\0';
 		kt_json_set_string(finding, "commit", text.data);
 	} else {
@@ -153,12 +165,37 @@ static enum kt_code judge(struct gate *gate, struct kt_error *err)
 	const char *const args[] = {"diff-tree", "-r", "-z", "--no-renames", "--name-only",
 		gate->fork.text, gate->tip.text, "--", "kitty-specs", NULL};
 	struct kt_buffer paths = KT_BUFFER_INIT;
-	enum kt_code code = git_output(gate->repo, args, &paths, err);
+	enum kt_code code = gate_output(gate, args, &paths, err);
 
 	for (size_t at = 0; code == KT_E_OK && at < paths.len; at += strlen(paths.data + at) + 1)
 		if (kt_lane_gate_kind(gate->mission->slug, paths.data + at) != NULL)
 			finding_add(gate, paths.data + at);
 	kt_buffer_release(&paths);
+	return code;
+}
+
+/* A foreseen commit contains what its parents contain: the newer of their forks is its own. */
+static enum kt_code newest_fork(const struct kt_line *line, struct kt_store *store,
+	const struct kt_oid parents[2], bool *found, struct kt_oid *fork, struct kt_error *err)
+{
+	size_t newest = line->len;
+	enum kt_code code = KT_E_OK;
+
+	*found = false;
+	for (size_t i = 0; i < 2 && code == KT_E_OK; i++) {
+		struct kt_oid own = {{0}};
+		bool has_fork = false;
+		size_t at = 0;
+
+		code = kt_line_fork(line, store, &parents[i], &has_fork, &own, err);
+		while (has_fork && !kt_oid_equal(&line->commits[at], &own))
+			at++;
+		if (!has_fork || at >= newest)
+			continue;
+		newest = at;
+		*fork = own;
+		*found = true;
+	}
 	return code;
 }
 
@@ -176,8 +213,10 @@ static enum kt_code fork_find(
 
 	if (code == KT_E_OK)
 		code = kt_line_load(gate->repo, base, &line, err);
-	if (code == KT_E_OK)
+	if (code == KT_E_OK && gate->foreseen == NULL)
 		code = kt_line_fork(&line, store, tip, found, &fork, err);
+	else if (code == KT_E_OK)
+		code = newest_fork(&line, store, gate->foreseen->parents, found, &fork, err);
 	gate->fork = kt_oid_format(&fork);
 	kt_line_release(&line);
 	kt_store_close(store);
@@ -201,32 +240,50 @@ static void keep_foreign_only(struct gate *gate)
 	free(own);
 }
 
+static enum kt_code gate_run(struct gate *gate, const struct kt_oid *tip, struct kt_json **findings,
+	struct kt_error *err)
+{
+	const struct kt_mission *mission = gate->mission;
+	bool found = false;
+	enum kt_code code = KT_E_OK;
+
+	gate->tip = kt_oid_format(tip);
+	gate->findings = kt_json_new_array();
+	code = fork_find(gate, tip, &found, err);
+	if (code == KT_E_OK && !found)
+		code = kt_error_set(err, KT_E_LANE_ALLOCATION_FAILED,
+			"%s of %s has no history in common with the mission", gate->tip.text,
+			gate->lane);
+	if (code == KT_E_OK)
+		code = judge(gate, err);
+	if (code == KT_E_OK) {
+		if (mission->coordination_ref == NULL && mission->topology == KT_TOPOLOGY_LEGACY)
+			keep_foreign_only(gate);
+		*findings = gate->findings;
+		gate->findings = NULL;
+	}
+	kt_json_free(gate->findings);
+	return code;
+}
+
 enum kt_code kt_lane_gate_commit(const struct kt_repository *repo, const struct kt_mission *mission,
 	const char *lane, const char *commit, struct kt_json **findings, struct kt_error *err)
 {
 	struct gate gate = {.repo = repo, .mission = mission, .lane = lane};
 	struct kt_oid tip;
-	bool found = false;
-	enum kt_code code = KT_E_OK;
 
 	if (strlen(commit) != 40 || !kt_oid_parse(commit, &tip))
 		return kt_error_set(err, KT_E_INVALID_ARGUMENT, "\"%s\" is no commit id", commit);
-	gate.tip = kt_oid_format(&tip);
-	gate.findings = kt_json_new_array();
-	code = fork_find(&gate, &tip, &found, err);
-	if (code == KT_E_OK && !found)
-		code = kt_error_set(err, KT_E_LANE_ALLOCATION_FAILED,
-			"%s of %s has no history in common with the mission", gate.tip.text, lane);
-	if (code == KT_E_OK)
-		code = judge(&gate, err);
-	if (code == KT_E_OK) {
-		if (mission->coordination_ref == NULL && mission->topology == KT_TOPOLOGY_LEGACY)
-			keep_foreign_only(&gate);
-		*findings = gate.findings;
-		gate.findings = NULL;
-	}
-	kt_json_free(gate.findings);
-	return code;
+	return gate_run(&gate, &tip, findings, err);
+}
+
+enum kt_code kt_lane_gate_foreseen(const struct kt_repository *repo,
+	const struct kt_mission *mission, const char *lane, const struct kt_lane_foreseen *foreseen,
+	struct kt_json **findings, struct kt_error *err)
+{
+	struct gate gate = {.repo = repo, .mission = mission, .lane = lane, .foreseen = foreseen};
+
+	return gate_run(&gate, &foreseen->commit, findings, err);
 }
 
 enum kt_code kt_lane_gate(const struct kt_repository *repo, const struct kt_mission *mission,

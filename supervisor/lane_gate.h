@@ -52,6 +52,16 @@ KT_MUST_CHECK enum kt_code kt_lane_gate_commit(const struct kt_repository *repo,
 	const struct kt_mission *mission, const char *lane, const char *commit,
 	struct kt_json **findings, struct kt_error *err);
 
+/* The same for a merge that is in an object folder of its own, where a dry run made it: git sees it
+ * with that environment. */
+struct kt_lane_foreseen {
+	struct kt_oid commit, parents[2]; /* the parents are in the repository */
+	const char *const *environment;
+};
+KT_MUST_CHECK enum kt_code kt_lane_gate_foreseen(const struct kt_repository *repo,
+	const struct kt_mission *mission, const char *lane, const struct kt_lane_foreseen *foreseen,
+	struct kt_json **findings, struct kt_error *err);
+
 /* "status", "mission" or "planning"; NULL when a lane may change the path. Pure. */
 const char *kt_lane_gate_kind(const char *mission_slug, const char *path);
 

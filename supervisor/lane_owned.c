@@ -27,6 +27,7 @@ struct judged {
 	const struct kt_plan *plan;
 	const struct kt_lane_plan *lane;
 	struct kt_json *paths;
+	const char *const *environment;
 	struct kt_buffer differing; /* paths that differ from the base, NUL-ended */
 };
 
@@ -113,7 +114,8 @@ static enum kt_code list_changes(const struct kt_repository *repo, const struct 
 	char **others = others_find(repo, mission, judged);
 	const char **args = NULL;
 	size_t len = 0, count = 0;
-	struct kt_git_call call = {.cwd = repo->primary, .out = out};
+	struct kt_git_call call = {
+		.cwd = repo->primary, .out = out, .extra_env = judged->environment};
 	enum kt_code code = KT_E_OK;
 
 	while (others[count] != NULL)
@@ -145,7 +147,8 @@ static enum kt_code find_differing(const struct kt_repository *repo,
 	char **others = others_find(repo, mission, judged);
 	const char *const find[] = {"merge-base", others[0], tip, NULL};
 	struct kt_buffer text = KT_BUFFER_INIT;
-	struct kt_git_call call = {.cwd = repo->primary, .args = find, .out = &text};
+	struct kt_git_call call = {
+		.cwd = repo->primary, .args = find, .out = &text, .extra_env = judged->environment};
 	struct kt_oid_text from;
 	const char *diff[] = {
 		"diff-tree", "-r", "-z", "--no-renames", "--name-only", NULL, tip, NULL};
@@ -170,8 +173,9 @@ enum kt_code kt_lane_outside_owned(const struct kt_repository *repo,
 	const struct kt_mission *mission, const struct kt_plan *plan, const char *lane_id,
 	struct kt_lane_outside *outside, struct kt_error *err)
 {
-	struct judged judged = {
-		.plan = plan, .lane = kt_lanes_find(plan->lanes, lane_id), .paths = NULL};
+	struct judged judged = {.plan = plan,
+		.lane = kt_lanes_find(plan->lanes, lane_id),
+		.environment = outside->environment};
 	char *branch = kt_mission_lane_branch(mission, lane_id);
 	char *ref = kt_format("refs/heads/%s", branch);
 	struct kt_buffer changes = KT_BUFFER_INIT;
@@ -216,18 +220,18 @@ char *kt_lane_outside_tell(const char *lane_id, const struct kt_json *paths)
 }
 
 enum kt_code kt_lane_owned_gate(const struct kt_repository *repo, const struct kt_mission *mission,
-	const struct kt_plan *plan, const char *lane_id, const struct kt_oid *commit,
+	const struct kt_plan *plan, const char *lane_id, struct kt_lane_outside *outside,
 	struct kt_error *err)
 {
-	struct kt_lane_outside outside = {.tip = *commit};
 	char *text = NULL;
-	enum kt_code code = kt_lane_outside_owned(repo, mission, plan, lane_id, &outside, err);
+	enum kt_code code = kt_lane_outside_owned(repo, mission, plan, lane_id, outside, err);
 
-	if (code == KT_E_OK && kt_json_size(outside.paths) > 0) {
-		text = kt_lane_outside_tell(lane_id, outside.paths);
+	if (code == KT_E_OK && kt_json_size(outside->paths) > 0) {
+		text = kt_lane_outside_tell(lane_id, outside->paths);
 		code = kt_error_set(err, KT_E_LANE_OUTSIDE_OWNED, "%s", text);
 	}
 	free(text);
-	kt_json_free(outside.paths);
+	kt_json_free(outside->paths);
+	outside->paths = NULL;
 	return code;
 }

@@ -12,8 +12,9 @@
 
 struct kt_lane_outside {
 	struct kt_oid tip; /* in: the commit that is judged; zero: the tip of the lane's branch */
-	struct kt_json *paths; /* array of distinct repo-relative paths, at most 100 */
-	struct kt_oid base;    /* the merge base with the branch that the lane comes from */
+	const char *const *environment; /* in: of git, which finds the commit there; NULL: none */
+	struct kt_json *paths;          /* array of distinct repo-relative paths, at most 100 */
+	struct kt_oid base; /* the merge base with the branch that the lane comes from */
 };
 
 /*
@@ -31,9 +32,10 @@ KT_MUST_CHECK enum kt_code kt_lane_outside_owned(const struct kt_repository *rep
 char *kt_lane_outside_tell(const char *lane_id, const struct kt_json *paths);
 
 /* `owned_files: refuse`, the one predicate for the move to for_review and for integration: the
- * commit brings no such path. Errors: KT_E_LANE_OUTSIDE_OWNED naming them. */
+ * commit brings no such path. Uses up outside->paths. Errors: KT_E_LANE_OUTSIDE_OWNED naming them.
+ */
 KT_MUST_CHECK enum kt_code kt_lane_owned_gate(const struct kt_repository *repo,
 	const struct kt_mission *mission, const struct kt_plan *plan, const char *lane_id,
-	const struct kt_oid *commit, struct kt_error *err);
+	struct kt_lane_outside *outside, struct kt_error *err);
 
 #endif

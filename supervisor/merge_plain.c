@@ -168,6 +168,7 @@ static enum kt_code commit_merge(struct kt_merge_run *run, const struct work *wo
 static enum kt_code bring(struct kt_merge_run *run, const struct work *work, struct kt_error *err)
 {
 	struct kt_merge_result merged = {.is_clean = false};
+	struct kt_lane_outside outside = {.tip = work->commit};
 	struct kt_oid code_only = {{0}};
 	bool contained = false;
 	enum kt_code code =
@@ -179,7 +180,7 @@ static enum kt_code bring(struct kt_merge_run *run, const struct work *work, str
 		kt_oid_format(&work->commit).text, err);
 	if (code == KT_E_OK && run->options->owned_required)
 		code = kt_lane_owned_gate(run->options->repo, run->options->mission,
-			run->view->plan, work->lane, &work->commit, err);
+			run->view->plan, work->lane, &outside, err);
 	if (code == KT_E_OK)
 		code = without_mission_files(run, &work->commit, &code_only, err);
 	if (code == KT_E_OK)

@@ -20,19 +20,18 @@ static const struct kt_option options[] = {
 };
 
 static enum kt_code warn(struct kt_context *context, const struct kt_plan *plan, const char *lane,
-	const struct kt_oid *commit, struct kt_json *warnings, struct kt_error *err)
+	struct kt_lane_outside *outside, struct kt_json *warnings, struct kt_error *err)
 {
-	struct kt_lane_outside outside = {.tip = *commit};
-	enum kt_code code =
-		kt_lane_outside_owned(context->repo, context->mission, plan, lane, &outside, err);
+	enum kt_code code = kt_lane_outside_owned(
+		context->repo, context->mission, plan, lane, outside, err);
 
-	if (code == KT_E_OK && kt_json_size(outside.paths) > 0) {
-		char *text = kt_lane_outside_tell(lane, outside.paths);
+	if (code == KT_E_OK && kt_json_size(outside->paths) > 0) {
+		char *text = kt_lane_outside_tell(lane, outside->paths);
 
 		kt_json_append(warnings, kt_json_new_string(text));
 		free(text);
 	}
-	kt_json_free(outside.paths);
+	kt_json_free(outside->paths);
 	return code;
 }
 
@@ -40,17 +39,17 @@ static enum kt_code judge_owned(struct kt_context *context, const char *lane, co
 	struct kt_json *warnings, struct kt_error *err)
 {
 	struct kt_view *view = NULL;
-	struct kt_oid tip = {{0}};
+	struct kt_lane_outside outside = {.paths = NULL};
 	enum kt_code code = kt_context_config(context, err);
 
-	(void)kt_oid_parse(commit, &tip); /* the lane gate has read it */
+	(void)kt_oid_parse(commit, &outside.tip); /* the lane gate has read it */
 	if (code == KT_E_OK)
 		code = kt_view_load(context->repo, context->mission, &view, err);
 	if (code == KT_E_OK && view->plan != NULL)
 		code = context->config->owned_required
 			       ? kt_lane_owned_gate(context->repo, context->mission, view->plan,
-					 lane, &tip, err)
-			       : warn(context, view->plan, lane, &tip, warnings, err);
+					 lane, &outside, err)
+			       : warn(context, view->plan, lane, &outside, warnings, err);
 	kt_view_free(view);
 	return code;
 }

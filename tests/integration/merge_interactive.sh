@@ -48,4 +48,28 @@ expect_eq "$(json "$OUT" removed)" "$removed" "what the dry run said is removed"
 git cat-file blob "main:shared file.txt" >"$BOX/shared"
 grep -q 'one of a' "$BOX/shared" && grep -q 'one of main' "$BOX/shared" || fail "one side is lost"
 ! git worktree list | grep -q merge-scratch || fail "the scratch worktree is left"
-exit 0
+
+say "the dry run judges the resolution that stands in the scratch worktree, not what was approved"
+sandbox
+echo base >src/both.txt
+git add . && git commit -q -m base
+make_mission both 'WP01:src/a/**' 'WP02:src/b/**'
+work WP01 a src/both.txt "one of a"
+work WP02 b src/both.txt "one of b"
+approve WP01
+approve WP02
+expect_exit 5 merge --interactive --json
+scratch=$(json "$OUT" scratch)
+grep -q '^<<<<<<<' "$scratch/src/both.txt" || fail "no conflict"
+printf 'one of a\none of b\n' >"$scratch/src/both.txt"
+echo poison >"$scratch/kitty-specs/$MISSION/plan.md"
+git -C "$scratch" add --sparse src "kitty-specs/$MISSION/plan.md"
+expect_exit 4 merge --dry-run --json
+expect_json "$OUT" error.code LANE_TOUCHES_KITTY_SPECS
+json "$OUT" error.detail | grep -q plan.md || fail "the path is not named"
+git -C "$scratch" checkout -q MERGE_HEAD -- "kitty-specs/$MISSION/plan.md"
+expect_exit 0 merge --dry-run --json
+removed=$(json "$OUT" removed)
+expect_exit 0 merge --resume --json
+expect_eq "$(json "$OUT" removed)" "$removed" "what the dry run said is removed"
+expect_eq "$(git show main:src/both.txt | paste -sd,)" "one of a,one of b" "the resolution"
