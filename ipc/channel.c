@@ -381,11 +381,6 @@ bool kt_channel_is_closed(const struct kt_channel *channel)
 	return channel->is_closed;
 }
 
-int kt_channel_fd(const struct kt_channel *channel)
-{
-	return channel->read_fd;
-}
-
 void kt_channel_set_limits(struct kt_channel *channel, size_t queue_bytes, int age_ms)
 {
 	channel->queue_max = queue_bytes;

@@ -66,7 +66,6 @@ void kt_channel_resume(struct kt_channel *channel);
 
 size_t kt_channel_queued(const struct kt_channel *channel); /* bytes */
 bool kt_channel_is_closed(const struct kt_channel *channel);
-int kt_channel_fd(const struct kt_channel *channel); /* the reading one, borrowed; -1 when closed */
 
 /* Another age than KT_QUEUE_AGE_MS, or another number of bytes than KT_QUEUE_BYTES_MAX. */
 void kt_channel_set_limits(struct kt_channel *channel, size_t queue_bytes, int age_ms);

@@ -56,7 +56,8 @@ static enum kt_code check_folder(const char *path, struct kt_error *err)
 	return KT_E_OK;
 }
 
-enum kt_code kt_socket_folder(char **out, struct kt_error *err)
+/* Gives the folder, made and checked. Errors: KT_E_PEER_REFUSED when it is not ours alone. */
+static enum kt_code socket_folder(char **out, struct kt_error *err)
 {
 	/* NOLINTNEXTLINE(concurrency-mt-unsafe): no threads */
 	const char *runtime = getenv("XDG_RUNTIME_DIR");
@@ -145,7 +146,7 @@ static bool start_listening(int fd, const char *path)
 enum kt_code kt_socket_listen(const char *identity, char **path, int *fd, struct kt_error *err)
 {
 	char *folder = NULL, *name, *full;
-	enum kt_code code = kt_socket_folder(&folder, err);
+	enum kt_code code = socket_folder(&folder, err);
 	int listener;
 
 	if (code != KT_E_OK)
@@ -239,7 +240,7 @@ void kt_socket_remove_stale(const char *identity)
 	char *path = NULL;
 	int fd = -1;
 
-	if (kt_socket_folder(&folder, &err) == KT_E_OK) {
+	if (socket_folder(&folder, &err) == KT_E_OK) {
 		path = kt_path_join(folder, name);
 		if (kt_socket_connect(path, &fd, &err) == KT_E_OK)
 			(void)close(fd);

@@ -14,9 +14,6 @@
 
 #include <kitty/error.h>
 
-/* Gives the folder, made and checked. Errors: KT_E_PEER_REFUSED when it is not ours alone. */
-KT_MUST_CHECK enum kt_code kt_socket_folder(char **out, struct kt_error *err);
-
 /*
  * Listens on a socket whose name is a hash of identity (any text that tells this one from all
  * others: common dir, mission, lane). A stale one of the same name is replaced, so the caller must

@@ -140,7 +140,8 @@ static void do_append(struct kt_call *call)
 
 /* ---- STATUS, PS, REPORT ---- */
 
-struct kt_json *kt_sup_live(const struct kt_supervisor *supervisor)
+/* Gives. */
+static struct kt_json *live_build(const struct kt_supervisor *supervisor)
 {
 	struct kt_json *live = kt_json_new_object();
 	struct kt_json *self = kt_json_new_object();
@@ -169,7 +170,7 @@ struct kt_json *kt_sup_live(const struct kt_supervisor *supervisor)
 
 struct kt_json *kt_sup_report(const struct kt_supervisor *supervisor)
 {
-	struct kt_json *live = kt_sup_live(supervisor);
+	struct kt_json *live = live_build(supervisor);
 	struct kt_json *report = kt_report_build(supervisor->launch->mission, supervisor->plan,
 		kt_writer_state(supervisor->writer), kt_writer_tip(supervisor->writer), live);
 
@@ -187,7 +188,7 @@ static void do_status(struct kt_call *call)
 
 static void do_ps(struct kt_call *call)
 {
-	struct kt_json *live = kt_sup_live(call->supervisor);
+	struct kt_json *live = live_build(call->supervisor);
 
 	kt_call_answer(call, live);
 	kt_json_free(live);

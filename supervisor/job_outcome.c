@@ -307,7 +307,7 @@ static void look_begin(struct kt_lane_run *run)
 		kt_job_call_new(run));
 }
 
-void kt_job_judge(struct kt_lane_run *run)
+static void job_judge(struct kt_lane_run *run)
 {
 	run->job.phase = KT_JOB_COMMIT;
 	if (is_good_end(run->job.ended))
@@ -340,5 +340,5 @@ void kt_job_ended(struct kt_lane_run *run, struct kt_json *body)
 	else if (run->job.is_review)
 		kt_review_judge(run);
 	else
-		kt_job_judge(run);
+		job_judge(run);
 }

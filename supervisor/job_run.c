@@ -16,7 +16,8 @@
 #include "supervisor/review.h"
 #include "supervisor/supervisor_private.h"
 
-void kt_job_fail(struct kt_lane_run *run, const char *reason)
+/* kt_job_block, or for a review what a failed reviewer means. */
+static void job_fail(struct kt_lane_run *run, const char *reason)
 {
 	if (run->job.is_review)
 		kt_review_failed(run, reason);
@@ -159,7 +160,7 @@ void kt_job_agent_start(struct kt_lane_run *run)
 		KT_E_OK) {
 		reason = kt_format("the agent could not be started: %s [%s]", err.detail,
 			kt_error_text(err.code));
-		kt_job_fail(run, reason);
+		job_fail(run, reason);
 		free(reason);
 	} else {
 		kt_lane_run_arm(run, KT_RUN_TIMEOUT_MS);
@@ -193,7 +194,7 @@ void kt_job_run_answer(struct kt_lane_run *run, const struct kt_frame *frame)
 			return;
 		reason = kt_format("the agent could not be started: %s [%s]", err.detail,
 			kt_error_text(err.code));
-		kt_job_fail(run, reason);
+		job_fail(run, reason);
 		free(reason);
 		return;
 	}

@@ -10,7 +10,7 @@
 #include "supervisor/lane_ops.h"
 #include "supervisor/merge_private.h"
 
-void kt_merge_add_kept(struct kt_merge_run *run, const char *what, const char *why)
+static void add_kept(struct kt_merge_run *run, const char *what, const char *why)
 {
 	struct kt_json *row = kt_json_new_object();
 
@@ -68,7 +68,7 @@ static void remove_worktree(struct kt_merge_run *run, const char *path)
 	if (code == KT_E_OK && !dry_run)
 		code = kt_worktree_remove(run->options->repo, path, true, &err);
 	if (code != KT_E_OK)
-		kt_merge_add_kept(run, path, err.detail);
+		add_kept(run, path, err.detail);
 	else if (existed)
 		add_removed(run, path);
 	kt_worktree_facts_release(&facts);
@@ -102,10 +102,10 @@ static enum kt_code remove_branch(
 	where = kt_branch_checked_out_at(run->options->repo, branch, NULL);
 	if (code == KT_E_OK && found && !contained) {
 		why = kt_format("it has commits after the approved one (%s)", text.text);
-		kt_merge_add_kept(run, branch, why);
+		add_kept(run, branch, why);
 	} else if (code == KT_E_OK && found && where != NULL && !is_removed(run, where)) {
 		why = kt_format("it is checked out at %s", where);
-		kt_merge_add_kept(run, branch, why);
+		add_kept(run, branch, why);
 	} else if (code == KT_E_OK && found) {
 		if (!run->options->dry_run)
 			code = kt_git_text(&run->place, args, NULL, NULL, err);
@@ -152,7 +152,7 @@ enum kt_code kt_merge_tear_down(struct kt_merge_run *run, struct kt_error *err)
 	enum kt_code code = KT_E_OK;
 
 	if (run->options->keep_worktrees) {
-		kt_merge_add_kept(run, "worktrees and branches", "--keep-worktrees");
+		add_kept(run, "worktrees and branches", "--keep-worktrees");
 		return KT_E_OK;
 	}
 	code = remove_lanes(run, err);

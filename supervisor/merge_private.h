@@ -58,7 +58,6 @@ void kt_merge_heal(const struct kt_merge_run *run);
 void kt_merge_state_load(struct kt_merge_run *run);
 KT_MUST_CHECK enum kt_code kt_merge_state_save(struct kt_merge_run *run, struct kt_error *err);
 void kt_merge_state_drop(const struct kt_mission *mission);
-char *kt_merge_state_path(const struct kt_mission *mission);
 /* For tests, and only in builds with KITTY_FAILPOINTS: SPEC_KITTY_FAILPOINT names the step after
  * which the process kills itself. */
 void kt_failpoint(const char *name);
@@ -124,10 +123,8 @@ KT_MUST_CHECK enum kt_code kt_merge_closed(struct kt_merge_run *run, struct kt_e
 
 /* Worktrees, then branches; a branch goes when run->tip holds all of it. A dry run only reports. */
 KT_MUST_CHECK enum kt_code kt_merge_tear_down(struct kt_merge_run *run, struct kt_error *err);
-void kt_merge_add_kept(struct kt_merge_run *run, const char *what, const char *why);
 
 /* ---- merge_scratch.c ---- */
-char *kt_merge_scratch_path(const struct kt_mission *mission);
 /* Opens a worktree with the conflict of ours and theirs. Errors: KT_E_MERGE_CONFLICT, always, when
  * it stands. */
 KT_MUST_CHECK enum kt_code kt_merge_scratch_open(struct kt_merge_run *run, const char *key,

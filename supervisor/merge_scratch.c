@@ -16,7 +16,7 @@
 
 enum { DAY_MS = 86400000 };
 
-char *kt_merge_scratch_path(const struct kt_mission *mission)
+static char *scratch_path(const struct kt_mission *mission)
 {
 	return kt_path_join(mission->run_dir, "merge-scratch");
 }
@@ -28,7 +28,7 @@ static char *resolution_ref(const struct kt_mission *mission, const char *key)
 
 void kt_merge_scratch_drop(const struct kt_repository *repo, const struct kt_mission *mission)
 {
-	char *path = kt_merge_scratch_path(mission);
+	char *path = scratch_path(mission);
 	struct kt_error ignored = KT_ERROR_INIT;
 
 	(void)!kt_worktree_remove(repo, path, true, &ignored);
@@ -125,7 +125,7 @@ enum kt_code kt_merge_scratch_open(struct kt_merge_run *run, const char *key,
 	const struct kt_oid *ours, const struct kt_oid *theirs, struct kt_error *err)
 {
 	const struct kt_mission *mission = run->options->mission;
-	char *path = kt_merge_scratch_path(mission), *files = NULL;
+	char *path = scratch_path(mission), *files = NULL;
 	enum kt_code code = KT_E_OK;
 
 	kt_merge_scratch_drop(run->options->repo, mission);
@@ -257,7 +257,7 @@ enum kt_code kt_merge_scratch_foresee(struct kt_merge_run *run, struct kt_error 
 {
 	const struct kt_mission *mission = run->options->mission;
 	const struct kt_json *scratch = kt_json_get(run->state, "scratch");
-	char *path = kt_merge_scratch_path(mission), *git_dir = NULL;
+	char *path = scratch_path(mission), *git_dir = NULL;
 	struct kt_oid commit = {{0}};
 	enum kt_code code = KT_E_OK;
 
@@ -284,7 +284,7 @@ enum kt_code kt_merge_scratch_finish(struct kt_merge_run *run, struct kt_error *
 	const struct kt_mission *mission = run->options->mission;
 	const struct kt_json *open = kt_json_get(run->state, "scratch");
 	struct kt_json *scratch = open == NULL ? NULL : kt_json_copy(open);
-	char *path = kt_merge_scratch_path(mission);
+	char *path = scratch_path(mission);
 	struct kt_oid commit = {{0}};
 	enum kt_code code = KT_E_OK;
 

@@ -14,14 +14,14 @@
 
 enum { STATE_MAX = 1 << 20 };
 
-char *kt_merge_state_path(const struct kt_mission *mission)
+static char *state_path(const struct kt_mission *mission)
 {
 	return kt_path_join(mission->run_dir, "merge.json");
 }
 
 void kt_merge_state_load(struct kt_merge_run *run)
 {
-	char *path = kt_merge_state_path(run->options->mission);
+	char *path = state_path(run->options->mission);
 	struct kt_buffer text = KT_BUFFER_INIT;
 	struct kt_error ignored = KT_ERROR_INIT;
 
@@ -36,7 +36,7 @@ void kt_merge_state_load(struct kt_merge_run *run)
 enum kt_code kt_merge_state_save(struct kt_merge_run *run, struct kt_error *err)
 {
 	const struct kt_mission *mission = run->options->mission;
-	char *path = kt_merge_state_path(mission);
+	char *path = state_path(mission);
 	struct kt_buffer text = KT_BUFFER_INIT;
 	enum kt_code code = kt_folder_make(mission->run_dir, 0700, err);
 
@@ -57,7 +57,7 @@ enum kt_code kt_merge_state_save(struct kt_merge_run *run, struct kt_error *err)
 
 void kt_merge_state_drop(const struct kt_mission *mission)
 {
-	char *path = kt_merge_state_path(mission);
+	char *path = state_path(mission);
 
 	(void)unlink(path);
 	free(path);

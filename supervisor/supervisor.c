@@ -105,7 +105,8 @@ void kt_supervisor_stop(struct kt_supervisor *supervisor, int signal_number)
 		kt_lane_run_input(supervisor->lanes[i], KT_LANE_IN_STOP);
 }
 
-void kt_supervisor_kill(struct kt_supervisor *supervisor)
+/* At once. */
+static void kill_all(struct kt_supervisor *supervisor)
 {
 	for (size_t i = 0; i < supervisor->lanes_len; i++)
 		kt_lane_run_kill(supervisor->lanes[i]);
@@ -117,7 +118,7 @@ static void on_signal(evutil_socket_t number, short what, void *arg)
 
 	(void)what;
 	if (supervisor->is_stopping)
-		kt_supervisor_kill(supervisor);
+		kill_all(supervisor);
 	else
 		kt_supervisor_stop(supervisor, (int)number);
 }

@@ -179,7 +179,6 @@ struct kt_supervisor {
 
 /* ---- supervisor.c ---- */
 void kt_supervisor_stop(struct kt_supervisor *supervisor, int signal_number); /* in order */
-void kt_supervisor_kill(struct kt_supervisor *supervisor);                    /* at once */
 /* A line for people and for the log. lane may be NULL. */
 void kt_supervisor_say(struct kt_supervisor *supervisor, const struct kt_lane_run *lane,
 	const char *format, ...) KT_PRINTF(3, 4);
@@ -264,9 +263,6 @@ void kt_job_sync(struct kt_lane_run *run, const char *point, kt_helper_cb done);
 void kt_job_trouble(struct kt_lane_run *run, const char *what, const struct kt_error *err);
 /* Moves the WP to blocked with the reason, whatever its status; then the job is over. */
 void kt_job_block(struct kt_lane_run *run, const char *reason);
-/* kt_job_block, or for a review what a failed reviewer means. */
-void kt_job_fail(struct kt_lane_run *run, const char *reason);
-void kt_job_judge(struct kt_lane_run *run);
 void kt_job_agent_start(struct kt_lane_run *run);
 /* A request did not come through: somebody else was faster, or the lane stops here. */
 void kt_job_request_failed(struct kt_lane_run *run, const char *what, const struct kt_error *err);
@@ -323,7 +319,6 @@ void kt_dispatch_peer(struct kt_peer *peer, struct kt_frame *frame);
 void kt_dispatch_lane(struct kt_lane_run *run, struct kt_frame *frame); /* LANE_REQUEST */
 /* Answers STOP requests whose lanes have stopped. */
 void kt_dispatch_stopped(struct kt_supervisor *supervisor, bool is_over);
-struct kt_json *kt_sup_live(const struct kt_supervisor *supervisor);   /* PS; gives */
 struct kt_json *kt_sup_report(const struct kt_supervisor *supervisor); /* STATUS; gives */
 
 #endif

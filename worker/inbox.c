@@ -21,7 +21,7 @@ static const struct {
 	{KT_MSG_LANE_ANSWER, ANY, kt_worker_on_lane_answer},
 };
 
-const char *kt_worker_state_name(enum kt_worker_state state)
+static const char *state_name(enum kt_worker_state state)
 {
 	static const char *const NAMES[KT_WORKER_STATES] = {
 		"greeting", "claiming", "ready", "running", "leaving"};
@@ -38,5 +38,5 @@ enum kt_code kt_inbox_find(
 			return KT_E_OK;
 		}
 	return kt_error_set(err, KT_E_MESSAGE_UNEXPECTED, "%s while the worker is %s",
-		kt_message_name(type), kt_worker_state_name(state));
+		kt_message_name(type), state_name(state));
 }

@@ -20,8 +20,6 @@ enum kt_worker_state {
 	KT_WORKER_STATES
 };
 
-const char *kt_worker_state_name(enum kt_worker_state state);
-
 typedef void (*kt_inbox_handler)(struct kt_worker *worker, struct kt_frame *frame);
 
 /* The handler for a message in a state. Errors: KT_E_MESSAGE_UNEXPECTED. */

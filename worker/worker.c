@@ -58,7 +58,8 @@ void kt_worker_leave_when_idle(struct kt_worker *worker)
 	kt_agent_arm(worker->leave_timer, KT_WORKER_FLUSH_MS);
 }
 
-void kt_worker_leave(struct kt_worker *worker)
+/* No new work; stops the agent; the loop ends when all is said. */
+static void worker_leave(struct kt_worker *worker)
 {
 	int grace = worker->grace_ms;
 
@@ -74,14 +75,14 @@ static void on_signal(evutil_socket_t number, short what, void *arg)
 {
 	(void)what;
 	kt_log(KT_LOG_INFO, "signal %d: leaving", (int)number);
-	kt_worker_leave(arg);
+	worker_leave(arg);
 }
 
 static void fail(struct kt_worker *worker, const struct kt_error *err)
 {
 	if (worker->failure.code == KT_E_OK)
 		worker->failure = *err;
-	kt_worker_leave(worker);
+	worker_leave(worker);
 }
 
 void kt_worker_on_shutdown(struct kt_worker *worker, struct kt_frame *frame)
@@ -92,7 +93,7 @@ void kt_worker_on_shutdown(struct kt_worker *worker, struct kt_frame *frame)
 	}
 	worker->has_shutdown = true;
 	worker->shutdown_request = frame->request_id;
-	kt_worker_leave(worker);
+	worker_leave(worker);
 }
 
 /* ---- the supervisor's frames
@@ -136,13 +137,13 @@ static void on_closed(struct kt_channel *channel, const struct kt_error *err, vo
 	if (err->code != KT_E_OK)
 		kt_log_failure(KT_LOG_WARN, err, "connection to the supervisor");
 	if (worker->state == KT_WORKER_LEAVING) {
-		kt_worker_leave(worker);
+		worker_leave(worker);
 		return;
 	}
 	kt_log(KT_LOG_INFO, "the supervisor is gone: leaving");
 	(void)kt_error_set(&absent, KT_E_SUPERVISOR_ABSENT, "the connection ended");
 	if (worker->options->has_channel && worker->lane_socket != NULL)
-		kt_worker_leave(worker);
+		worker_leave(worker);
 	else
 		fail(worker, &absent);
 }

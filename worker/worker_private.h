@@ -51,8 +51,6 @@ struct kt_worker {
 void kt_worker_send(
 	struct kt_worker *worker, unsigned type, uint64_t request, struct kt_json *body);
 
-/* No new work; stops the agent; the loop ends when all is said. */
-void kt_worker_leave(struct kt_worker *worker);
 void kt_worker_leave_when_idle(struct kt_worker *worker);
 
 /* worker_agent.c */

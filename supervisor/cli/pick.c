@@ -10,7 +10,8 @@
 #include "supervisor/cli/start.h"
 #include "supervisor/cli/write.h"
 
-char *kt_wp_id_normal(const char *text)
+/* "wp01" and "WP01-title" -> "WP01" (gives); NULL: neither. */
+static char *wp_id_normal(const char *text)
 {
 	char *id = kt_strndup(text, strcspn(text, "-_. "));
 	struct kt_error ignored = KT_ERROR_INIT;
@@ -128,7 +129,7 @@ enum kt_code kt_pick_wp(struct kt_context *context, const char *action, const ch
 	enum kt_code code = KT_E_OK;
 
 	if (wp_id != NULL) {
-		char *normal = kt_wp_id_normal(wp_id);
+		char *normal = wp_id_normal(wp_id);
 
 		if (normal == NULL)
 			return kt_wp_argument(wp_id, err);

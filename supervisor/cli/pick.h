@@ -10,9 +10,6 @@
 #include "supervisor/cli/context.h"
 #include "supervisor/transaction/reader.h"
 
-/* "wp01" and "WP01-title" -> "WP01" (gives); NULL: neither. */
-char *kt_wp_id_normal(const char *text);
-
 /*
  * The first for `action`. implement: the agent's own claimed or running one, else, in file order, a
  * planned one with its dependencies satisfied. review: the agent's own in_review one, else one in

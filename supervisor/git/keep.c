@@ -49,7 +49,7 @@ static void read_small(const char *path, char *text, size_t len)
 }
 
 /* "<pid> <host>"; git takes a process of another host for a living one, and so do we. */
-bool kt_gc_is_running(const char *common_dir)
+static bool gc_is_running(const char *common_dir)
 {
 	char *path = kt_format("%s/gc.pid", common_dir);
 	char text[512], host[256] = "", *end = NULL;
@@ -72,7 +72,7 @@ void kt_pack_release_kept(const struct kt_pack *pack, const char *objects, const
 {
 	char *path = NULL;
 
-	if (pack->pack.len == 0 || kt_gc_is_running(common_dir))
+	if (pack->pack.len == 0 || gc_is_running(common_dir))
 		return;
 	path = keep_path(pack, objects);
 	(void)unlink(path);
@@ -97,7 +97,7 @@ static bool may_go(const char *path)
 void kt_kept_sweep(const char *objects, const char *common_dir)
 {
 	char *folder = kt_format("%s/pack", objects);
-	DIR *entries = kt_gc_is_running(common_dir) ? NULL : opendir(folder);
+	DIR *entries = gc_is_running(common_dir) ? NULL : opendir(folder);
 	struct dirent *entry = NULL;
 
 	/* Each stream is read by one thread only. NOLINTNEXTLINE(concurrency-mt-unsafe) */

@@ -21,7 +21,4 @@ void kt_pack_release_kept(const struct kt_pack *pack, const char *objects, const
 /* Takes away what this process, or a dead one, kept: unless a gc runs. */
 void kt_kept_sweep(const char *objects, const char *common_dir);
 
-/* Does a gc run in this repository, as git itself tells (gc.pid)? */
-bool kt_gc_is_running(const char *common_dir);
-
 #endif

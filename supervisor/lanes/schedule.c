@@ -23,7 +23,7 @@ static const struct {
 	[KT_STATUS_IN_REVIEW] = {false, false, true, "its reviewer"},
 	[KT_STATUS_APPROVED] = {true, true, true, NULL},
 	[KT_STATUS_DONE] = {true, true, true, NULL},
-	[KT_STATUS_BLOCKED] = {false, false, false, "somebody to unblock it"},
+	[KT_STATUS_BLOCKED] = {false, false, false, "a person, or a launch with --retry-blocked"},
 	[KT_STATUS_CANCELED] = {true, false, true, NULL},
 };
 
@@ -114,7 +114,7 @@ char *kt_schedule_describe(const struct kt_schedule_wp *wps, const struct kt_sch
 	return kt_format("%s is %s and waits for %s", wp->id, wp->status_name, needs_of(wp));
 }
 
-size_t kt_pool_used(const struct kt_pool *pool)
+static size_t pool_used(const struct kt_pool *pool)
 {
 	size_t used = 0;
 
@@ -134,7 +134,7 @@ static bool agent_take(struct kt_pool *pool, size_t index, size_t *agent)
 
 bool kt_pool_take(struct kt_pool *pool, const char *preferred, size_t *agent)
 {
-	if (pool->max_parallel != 0 && kt_pool_used(pool) >= pool->max_parallel)
+	if (pool->max_parallel != 0 && pool_used(pool) >= pool->max_parallel)
 		return false;
 	for (size_t i = 0; preferred != NULL && i < pool->len; i++)
 		if (!pool->agents[i].is_reviewer && strcmp(pool->agents[i].name, preferred) == 0)
@@ -152,7 +152,7 @@ bool kt_pool_take(struct kt_pool *pool, const char *preferred, size_t *agent)
 
 bool kt_pool_take_named(struct kt_pool *pool, const char *name, size_t *agent)
 {
-	if (pool->max_parallel != 0 && kt_pool_used(pool) >= pool->max_parallel)
+	if (pool->max_parallel != 0 && pool_used(pool) >= pool->max_parallel)
 		return false;
 	for (size_t i = 0; i < pool->len; i++)
 		if (strcmp(pool->agents[i].name, name) == 0)

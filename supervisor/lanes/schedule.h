@@ -97,6 +97,5 @@ bool kt_pool_take(struct kt_pool *pool, const char *preferred, size_t *agent);
 /* That one and no other. */
 bool kt_pool_take_named(struct kt_pool *pool, const char *name, size_t *agent);
 void kt_pool_give_back(struct kt_pool *pool, size_t agent);
-size_t kt_pool_used(const struct kt_pool *pool);
 
 #endif

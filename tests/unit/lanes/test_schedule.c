@@ -116,7 +116,7 @@ static void a_blocked_one_is_retried_only_when_that_is_asked_for(void **state)
 	(void)state;
 	set(FIRST, KT_STATUS_BLOCKED, "blocked");
 	expect_next(KT_NEXT_WAIT, FIRST);
-	expect_text("WP01 is blocked and waits for somebody to unblock it");
+	expect_text("WP01 is blocked and waits for a person, or a launch with --retry-blocked");
 	wps[FIRST].may_retry = true;
 	expect_next(KT_NEXT_RETRY, FIRST);
 }
