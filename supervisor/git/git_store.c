@@ -62,6 +62,17 @@ static enum kt_code open_odb(struct git_store *self, struct kt_error *err)
 	return KT_E_OK;
 }
 
+/* A repack that ran meanwhile put objects into packs that this handle has not seen: it looks
+ * afresh, once. */
+static enum kt_code reopen_odb(struct git_store *self, struct kt_error *err)
+{
+	git_repository_free(self->graph);
+	git_odb_free(self->odb);
+	self->graph = NULL;
+	self->odb = NULL;
+	return open_odb(self, err);
+}
+
 static bool read_batch(const struct kt_batch *batch, const struct kt_oid *oid,
 	enum kt_object_type *type, struct kt_buffer *out)
 {
@@ -101,6 +112,7 @@ static enum kt_code object_read(struct kt_store *store, const struct kt_oid *oid
 	struct git_store *self = self_of(store);
 	git_odb_object *object = NULL;
 	git_oid id;
+	int result = 0;
 	enum kt_code code;
 
 	if (read_batch(&self->batch, oid, type, out) || read_batch(&self->recent, oid, type, out))
@@ -109,7 +121,10 @@ static enum kt_code object_read(struct kt_store *store, const struct kt_oid *oid
 	if (code != KT_E_OK)
 		return code;
 	memcpy(id.id, oid->bytes, sizeof id.id);
-	if (git_odb_read(&object, self->odb, &id) < 0)
+	result = git_odb_read(&object, self->odb, &id);
+	if (result == GIT_ENOTFOUND && reopen_odb(self, err) == KT_E_OK)
+		result = git_odb_read(&object, self->odb, &id);
+	if (result < 0)
 		return kt_libgit2_failure(err, kt_oid_format(oid).text);
 	code = take_object(oid, object, type, out, err);
 	git_odb_object_free(object);

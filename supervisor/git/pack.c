@@ -20,6 +20,8 @@
 #include "supervisor/git/refs.h"
 #include "supervisor/git/sha1.h"
 
+enum { WRITES_MAX = 5 };
+
 #define TYPE_OFS_DELTA 6U
 #define GROWN_MIN 16384U /* below this a compressor's state is larger than what it saves */
 
@@ -299,12 +301,12 @@ static void name_uniquely(char out[17])
 		(void)snprintf(out + 2 * i, 3, "%02x", bytes[i]);
 }
 
-enum kt_code kt_pack_write(const struct kt_pack *pack, const char *objects, struct kt_error *err)
+/* 0 or an errno. */
+static int write_once(
+	const struct kt_pack *pack, const char *folder, const char *packed, const char *index)
 {
 	char unique[17];
-	char *folder = kt_format("%s/pack", objects);
-	char *packed = file_path(pack, objects, "pack"), *index = file_path(pack, objects, "idx");
-	char *new_pack, *new_index;
+	char *new_pack = NULL, *new_index = NULL;
 	int failure = kt_git_folder_make(folder);
 
 	name_uniquely(unique);
@@ -324,6 +326,18 @@ enum kt_code kt_pack_write(const struct kt_pack *pack, const char *objects, stru
 	}
 	free(new_index);
 	free(new_pack);
+	return failure;
+}
+
+enum kt_code kt_pack_write(const struct kt_pack *pack, const char *objects, struct kt_error *err)
+{
+	char *folder = kt_format("%s/pack", objects);
+	char *packed = file_path(pack, objects, "pack"), *index = file_path(pack, objects, "idx");
+	int failure = ENOENT;
+
+	/* A `git prune --expire=now` takes temporary files of any age, ours included. */
+	for (int i = 0; failure == ENOENT && i < WRITES_MAX; i++)
+		failure = write_once(pack, folder, packed, index);
 	free(index);
 	free(packed);
 	free(folder);

@@ -18,6 +18,8 @@ static struct {
 	const char *replaced;          /* this lock file is replaced before it is locked */
 	const char *by;                /* where the link in its place leads to; NULL: a file */
 	bool is_unknown;               /* the next fstat fails */
+	const struct fixture *pruned;  /* where git prunes when an index of a pack is flushed, */
+	unsigned prunes;               /* so many times */
 	size_t flushes;                /* of the ref's folder */
 	bool is_recording;
 	struct kt_buffer flushed; /* names at that moment, one a line, in order */
@@ -37,6 +39,10 @@ int __wrap_fsync(int fd)
 	len = readlink(link, path, sizeof path);
 	if (plan.is_recording && len > 0)
 		kt_buffer_printf(&plan.flushed, "%.*s\n", (int)len, path);
+	if (plan.prunes > 0 && len > 0 && memmem(path, (size_t)len, "/tmp_idx_kitty_", 15)) {
+		plan.prunes--;
+		shell(plan.pruned, "git prune --expire=now");
+	}
 	if (len < (ssize_t)sizeof folder ||
 		memcmp(path + len - (sizeof folder - 1), folder, sizeof folder - 1) != 0)
 		return __real_fsync(fd);
@@ -259,6 +265,31 @@ static void a_blob_of_git_is_in_the_pack_of_the_commit_that_names_it(void **stat
 	free(blob);
 }
 
+/* A prune takes temporary files of any age: the pack is written again, for a while. */
+static void a_pack_whose_files_are_pruned_under_way_is_written_again(void **state)
+{
+	struct fixture *f = *state;
+	char *before = ask(f, "git rev-parse " REF), *after = NULL;
+
+	plan.pruned = f;
+	plan.prunes = 4;
+	submit(f, note(NULL), NULL);
+	finish(f);
+	assert_string_equal(last_code(f), "OK");
+	assert_int_equal(plan.prunes, 0);
+	after = ask(f, "git rev-parse " REF);
+	assert_string_not_equal(before, after);
+	plan.prunes = 100;
+	submit(f, note(NULL), NULL);
+	finish(f);
+	plan.prunes = 0;
+	assert_string_equal(last_code(f), "BOOKKEEPING_COMMIT_FAILED");
+	assert_ask(f, after, "git rev-parse " REF);
+	expect_clean(f);
+	free(before);
+	free(after);
+}
+
 static void a_blob_that_was_pruned_fails_its_request_and_nothing_else(void **state)
 {
 	struct fixture *f = *state;
@@ -464,6 +495,7 @@ int main(void)
 		TEST(objects_are_flushed_before_the_ref_and_the_ref_before_its_folder),
 		TEST(objects_of_git_are_flushed_before_a_merge_names_them),
 		TEST(a_blob_of_git_is_in_the_pack_of_the_commit_that_names_it),
+		TEST(a_pack_whose_files_are_pruned_under_way_is_written_again),
 		TEST(a_blob_that_was_pruned_fails_its_request_and_nothing_else),
 		TEST(folders_of_a_new_ref_are_flushed_in_their_parents),
 		TEST(a_tail_is_flushed_in_quarantine_before_the_log_is_cut),
