@@ -17,12 +17,14 @@ struct kt_hold {
 	struct kt_store *store;
 };
 
-/* The commits that no ref leads to, one id a line. */
+/* The commits that no ref leads to, one id a line. The HEADs of other worktrees do not count: git
+ * refuses one whose commit an agent is making at this moment. */
 static enum kt_code list_new(const struct kt_repository *repo, const struct kt_oid *commit,
 	struct kt_buffer *out, struct kt_error *err)
 {
 	struct kt_oid_text text = kt_oid_format(commit);
-	const char *const args[] = {"rev-list", text.text, "--not", "--all", NULL};
+	const char *const args[] = {
+		"rev-list", "--single-worktree", text.text, "--not", "--all", NULL};
 	const struct kt_git_call call = {.cwd = repo->primary, .args = args, .out = out};
 
 	return kt_git_run(&call, err);
