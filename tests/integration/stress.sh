@@ -72,9 +72,11 @@ damage P13 'echo x >src/part01.c; git stash -q'
 damage P14 'cd .worktrees/$slug-lane-a && mkdir -p $folder && echo x >$folder/status.json && git add --sparse -f $folder/status.json && git commit -q -m smuggled'
 damage P14 'printf "%040d\n" 1 >".git/refs/heads/$branch-lane-broken"'
 
-# P9: a process that carries the mission's mark.
-SPEC_KITTY_SUPERVISOR="$slug:1:1" sleep 60 &
-marked=$!
+# P9: a process that carries the mission's mark. It says when it is up: before, it is a copy of this shell.
+mkfifo "$work/up" "$work/end"
+SPEC_KITTY_SUPERVISOR="$slug:1:1" sh -c 'echo up >"$1"; read -r end <"$2"' sh "$work/up" "$work/end" &
+read -r state <"$work/up"
 "$stress" --check "$kept" >"$work/verdict.txt" 2>&1
-kill "$marked"
-grep -q '^P9 *broken' "$work/verdict.txt" || fail "a surviving process was not noticed"
+echo end >"$work/end"
+wait
+grep -q '^P9 *broken' "$work/verdict.txt" || fail "a surviving process was not noticed ($state)"
