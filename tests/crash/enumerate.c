@@ -3,7 +3,7 @@
  * time, and checks every promise afterwards. Must leave no process and no file behind, and must
  * fail when a single point is broken.
  *
- *   kitty-crash                          a seeded sample (stride 60)
+ *   kitty-crash                          a seeded sample (stride 90)
  *   kitty-crash --stride 1 --jobs 2      all of it
  */
 #include "enumerate.h"
@@ -378,7 +378,7 @@ static void parse(int argc, char **argv, struct kt_options *options)
 int main(int argc, char **argv)
 {
 	const char *stride = getenv("KITTY_CRASH_STRIDE"), *seed = getenv("KITTY_CRASH_SEED");
-	struct kt_options options = {.layer = -1, .jobs = 1, .seed = 1, .stride = 60};
+	struct kt_options options = {.layer = -1, .jobs = 1, .seed = 1, .stride = 90};
 	int status = 0, worst = 0;
 
 	if (stride != NULL)

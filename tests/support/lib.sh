@@ -2,6 +2,7 @@
 # shellcheck shell=sh
 #
 #   sandbox                       a repository in $BOX/repo (current folder), git and kitty isolated, removed at exit
+#   close_box                     ends a sandbox before that; the next one ends it, too
 #   make_mission SLUG WP...       WP = "WP01:owned/glob/**:DEP,DEP"; sets MISSION, BRANCH, COORD; finalised
 #   say TEXT                      names the step that follows; a failure prints it
 #   expect TEXT COMMAND...        exit 0 and exactly that standard output
@@ -48,7 +49,18 @@ box_remove() {
 	exit "$status"
 }
 
+outer_tmp=${TMPDIR:-/tmp}
+has_box=
+close_box() {
+	cd / || exit 2
+	rm -rf "$BOX"
+	export TMPDIR="$outer_tmp"
+	has_box=
+}
+
 box_open() {
+	[ -z "$has_box" ] || close_box
+	has_box=yes
 	BOX=$(mktemp -d "${TMPDIR:-/tmp}/kbox.XXXXXX") || exit 2
 	trap box_remove EXIT
 	trap 'exit 1' HUP INT TERM

@@ -6,14 +6,6 @@
 #                               branch "feature", which stays checked out; legacy: lanes in flight from before, the
 #                               plan committed on main, which is checked out
 #   sets MISSION, DRAFTS, LOG (where the primary checkout has it)
-#   close_box                   ends a sandbox, so that the next one can be opened
-
-outer_tmp=${TMPDIR:-/tmp}
-close_box() {
-	cd / || exit 2
-	rm -rf "$BOX"
-	export TMPDIR="$outer_tmp"
-}
 
 meta_by_hand() { # FILE SLUG TOPOLOGY
 	cat >"$1" <<-META
