@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "ipc/file.h"
+#include "supervisor/git/index.h"
 #include "supervisor/git/store.h"
 #include "supervisor/transaction/legacy.h"
 
@@ -21,23 +22,37 @@ struct look {
 	void *arg;
 };
 
+/* An index that cannot be read is somebody else's finding. */
+static bool is_staged_otherwise(const struct look *look, const struct kt_destination *where,
+	const char *relative, const struct kt_oid *blob)
+{
+	const struct kt_index_entry entry = {relative, *blob};
+	struct kt_error ignored = KT_ERROR_INIT;
+	bool matches = true;
+
+	(void)!kt_index_matches(look->store, where->worktree, &entry, 1, &matches, &ignored);
+	return !matches;
+}
+
 static enum kt_code file_compare(const struct look *look, const struct kt_destination *where,
 	const char *relative, struct kt_error *err)
 {
 	char *path = kt_path_join(where->worktree, relative);
 	struct kt_buffer file = KT_BUFFER_INIT, blob = KT_BUFFER_INIT;
 	struct kt_error ignored = KT_ERROR_INIT;
-	struct kt_oid tip = {{0}};
+	struct kt_oid tip = {{0}}, oid = {{0}};
 	bool found = false;
 	bool is_read = kt_file_read(path, LOG_MAX, &file, &ignored) == KT_E_OK;
 	enum kt_code code = kt_store_ref_read(look->store, where->ref, &tip, err);
 
 	if (code == KT_E_OK)
-		code = kt_store_blob_read(look->store, &tip, relative, &found, NULL, &blob, err);
-	if (code == KT_E_OK && (is_read != found || (found && (file.len != blob.len ||
-								      memcmp(kt_buffer_text(&file),
-									      kt_buffer_text(&blob),
-									      file.len) != 0))))
+		code = kt_store_blob_read(look->store, &tip, relative, &found, &oid, &blob, err);
+	if (code == KT_E_OK &&
+		(is_read != found ||
+			(found && (file.len != blob.len ||
+					  memcmp(kt_buffer_text(&file), kt_buffer_text(&blob),
+						  file.len) != 0 ||
+					  is_staged_otherwise(look, where, relative, &oid)))))
 		look->each(where, relative, look->arg);
 	kt_buffer_release(&file);
 	kt_buffer_release(&blob);

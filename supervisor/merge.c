@@ -377,10 +377,12 @@ void kt_merge_heal(const struct kt_merge_run *run)
 		.mission = options->mission,
 		.holder_command = "kitty merge"};
 	struct kt_writer *writer = NULL;
-	struct kt_error ignored = KT_ERROR_INIT;
+	struct kt_error err = KT_ERROR_INIT;
 
-	if (kt_writer_new(&wish, &writer, &ignored) == KT_E_OK)
-		(void)!kt_writer_acquire(writer, &ignored);
+	/* What else is wrong the merge itself will meet, and say. */
+	if (kt_writer_new(&wish, &writer, &err) == KT_E_OK &&
+		kt_writer_acquire(writer, &err) == KT_E_INDEX_LOCKED)
+		kt_merge_notice(run, "warning: a worktree that lags stays so: %s", err.detail);
 	kt_writer_free(writer);
 }
 

@@ -289,7 +289,10 @@ static enum kt_code heal_index(struct kt_writer *writer, struct kt_error *err)
 	code = kt_intent_write(writer, err);
 	if (code == KT_E_OK)
 		code = kt_working_index_update(writer, entries, len, err);
-	kt_intent_clear(writer);
+	if (code == KT_E_OK)
+		kt_intent_clear(writer);
+	else
+		kt_intent_leave(writer);
 	return code;
 }
 

@@ -99,3 +99,21 @@ expect_exit 0 kitty merge --mission "$MISSION" --json
 expect_eq "$(git status --porcelain)" "" "the checkout"
 git show "HEAD:kitty-specs/$MISSION/status.events.jsonl" | cmp -s - "$LOG" || fail "the log is not the committed one"
 expect_eq "$(wc -c <".git/kitty/$MISSION/intent")" 0 "the record"
+
+say "while somebody holds the index, it says so and the record stays; then doctor sees it, and the next merge finishes it"
+git show "HEAD~1:kitty-specs/$MISSION/status.events.jsonl" >"$LOG"
+git show "HEAD~1:kitty-specs/$MISSION/status.json" >"$DRAFTS/status.json"
+git add "kitty-specs/$MISSION"
+printf '999999 1 %s %s\n' "$(cat /proc/sys/kernel/random/boot_id)" "$(git rev-parse HEAD)" \
+	>".git/kitty/$MISSION/intent"
+: >.git/index.lock
+touch -d '-1 minute' .git/index.lock
+expect_exit 0 kitty merge --mission "$MISSION" --json
+grep -q 'lags.*index.lock' "$ERR" || fail "nothing is said: $(cat "$ERR")"
+[ -s ".git/kitty/$MISSION/intent" ] || fail "the record is gone"
+rm .git/index.lock
+expect_exit 1 kitty doctor --mission "$MISSION" --json
+grep -q CHECKOUT_STATUS_FILES_DIFFER "$OUT" || fail "doctor does not see it: $(cat "$OUT")"
+expect_exit 0 kitty merge --mission "$MISSION" --json
+expect_eq "$(git status --porcelain)" "" "the checkout"
+expect_exit 0 kitty doctor --mission "$MISSION"
