@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <kitty/limits.h>
 
@@ -33,33 +32,10 @@ static enum kt_code map_coordination(enum kt_code code, struct kt_error *err)
 	return err->code;
 }
 
-/*
- * Somebody's `rm -rf` and our own write can overtake one another: then a folder is left that is no
- * worktree any more, with what was written last. Where our registration says that the place is
- * ours, it goes to quarantine, whatever it holds.
- */
-static void remains_set_aside(const struct kt_repository *repo, const struct kt_mission *mission)
-{
-	char *registered = kt_worktree_registration(repo, mission->coord_worktree);
-	char *link = kt_format("%s/.git", mission->coord_worktree);
-	char *folder = kt_format("%s/quarantine", mission->run_dir);
-	char *target = kt_format("%s/%lld-coord", folder, (long long)kt_clock_wall_us());
-	struct kt_error ignored = KT_ERROR_INIT;
-
-	/* What cannot be moved is found in the way, and told, by who makes the worktree. */
-	if (registered != NULL && access(mission->coord_worktree, F_OK) == 0 &&
-		access(link, F_OK) != 0 && kt_folder_make(folder, 0700, &ignored) == KT_E_OK)
-		(void)rename(mission->coord_worktree, target);
-	free(target);
-	free(folder);
-	free(link);
-	free(registered);
-}
-
 enum kt_code kt_coordination_prepare(const struct kt_repository *repo,
 	const struct kt_mission *mission, bool *created, struct kt_error *err)
 {
-	char *reason = NULL, *tip = NULL;
+	char *reason = NULL, *tip = NULL, *remains_to = NULL;
 	struct kt_worktree_plan plan = {
 		.path = mission->coord_worktree, .branch = mission->coordination_branch};
 	enum kt_code code = KT_E_OK;
@@ -75,10 +51,13 @@ enum kt_code kt_coordination_prepare(const struct kt_repository *repo,
 		return code;
 	reason = kt_format("kitty:%s", mission->slug);
 	plan.lock_reason = reason;
-	remains_set_aside(repo, mission);
+	remains_to = kt_format("%s/quarantine/%lld-coord", mission->run_dir,
+		(long long)kt_clock_wall_us());
+	plan.remains_to = remains_to;
 	code = kt_worktree_create(repo, &plan, created, err);
 	if (code != KT_E_OK)
 		code = map_coordination(code, err);
+	free(remains_to);
 	free(reason);
 	free(tip);
 	return code;

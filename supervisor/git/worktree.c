@@ -9,6 +9,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -113,6 +114,25 @@ static enum kt_code in_the_way(const char *path, struct kt_error *err)
 	return KT_E_GIT_FAILED;
 }
 
+/*
+ * Somebody's `rm -rf` and a write of ours can overtake one another: then a folder is left that is
+ * no worktree any more, with what was written last. The registration says that the place is ours;
+ * only under the lock is it certain that nobody is making it at this moment.
+ */
+static bool set_remains_aside(const struct kt_worktree_plan *plan, const char *registered)
+{
+	char *link = kt_format("%s/.git", plan->path);
+	char *folder = plan->remains_to == NULL ? NULL : kt_path_parent(plan->remains_to);
+	struct kt_error ignored = KT_ERROR_INIT;
+	bool is_moved = folder != NULL && registered != NULL && !kt_git_is_there(link) &&
+			kt_folder_make(folder, 0700, &ignored) == KT_E_OK &&
+			rename(plan->path, plan->remains_to) == 0;
+
+	free(folder);
+	free(link);
+	return is_moved;
+}
+
 /* What stands at the path already. *is_whole: nothing is left to do. */
 static enum kt_code clear_place(struct making *making, bool *is_whole, struct kt_error *err)
 {
@@ -127,7 +147,8 @@ static enum kt_code clear_place(struct making *making, bool *is_whole, struct kt
 	is_leftover = facts.is_linked ? kt_worktree_is_unfinished(facts.git_dir)
 				      : registered != NULL && !facts.exists;
 	if (facts.exists && !facts.is_linked) {
-		is_leftover = remove_empty_folder(path) && registered != NULL;
+		is_leftover = remove_empty_folder(path) ? registered != NULL
+							: set_remains_aside(making->plan, registered);
 		if (kt_git_is_there(path))
 			code = in_the_way(path, err);
 	} else if (facts.is_linked && !is_leftover) {

@@ -21,6 +21,8 @@ struct kt_worktree_plan {
 					       full checkout */
 	const char *const
 		*absent_paths; /* NULL-terminated paths that must not be on disk after creation */
+	const char *remains_to; /* where a registered folder that lost its .git goes, with all it
+				   holds; NULL: such a folder is in the way */
 };
 
 /*

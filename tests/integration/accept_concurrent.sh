@@ -126,7 +126,7 @@ before=$(tip)
 claim() { kitty agent status emit WP01 --to claimed --actor "agent-$1" --mission "$MISSION" --json; }
 together claim claim
 expect_eq "$(exits claim 0)" 1 "successes: $(cat "$BOX"/claim.??.err)"
-expect_eq "$(exits claim 5)" 19 "conflicts"
+expect_eq "$(exits claim 5)" 19 "conflicts: $(cat "$BOX"/claim.??)"
 for nn in $numbers; do
 	one_object "$BOX/claim.$nn"
 	[ "$(cat "$BOX/claim.$nn.exit")" = 0 ] || expect_json "$BOX/claim.$nn" error.code WP_ALREADY_CLAIMED
@@ -140,7 +140,7 @@ rm -rf "$COORD"
 duel() { kitty implement WP02 --agent "agent-$1" --mission "$MISSION" --json; }
 together duel duel
 expect_eq "$(exits duel 0)" 1 "successes: $(cat "$BOX"/duel.??.err)"
-expect_eq "$(exits duel 5)" 19 "conflicts"
+expect_eq "$(exits duel 5)" 19 "conflicts: $(cat "$BOX"/duel.??)"
 for nn in $numbers; do
 	one_object "$BOX/duel.$nn"
 	[ "$(cat "$BOX/duel.$nn.exit")" = 0 ] || expect_json "$BOX/duel.$nn" error.code WP_ALREADY_CLAIMED
@@ -177,5 +177,28 @@ sound
 say "its registration is gone: made again"
 rm -rf "$(git -C "$COORD" rev-parse --path-format=absolute --git-dir)" "$COORD"
 expect_exit 0 kitty agent status emit WP01 --to in_progress --actor "$holder" --mission "$MISSION"
+sound
+say "a worktree that another process is making at this moment stays where it is"
+# The instant between the folder that git makes and its .git file, held as long as the maker holds the lock.
+making=$(git rev-parse --path-format=absolute --git-common-dir)/kitty/worktrees.lock
+[ -f "$making" ] || fail "no lock at $making"
+exec 8<"$making"
+flock 8
+mv "$COORD/.git" "$BOX/link"
+kitty agent status emit WP01 --to blocked --actor "$holder" --reason wait --mission "$MISSION" 8<&- >"$BOX/late" 2>&1 &
+late=$!
+for _ in $(seq 600); do # until a kitty (its helper is /proc/self/exe) has the lock's file open, too
+	waiting=$(grep -lx -e kitty -e exe /proc/[0-9]*/comm 2>"$BOX/gone" | while read -r comm; do
+		find "${comm%/comm}/fd" -lname "$making" 2>"$BOX/gone" || :
+	done)
+	[ -z "$waiting" ] || break
+	sleep 0.05
+done
+[ -n "$waiting" ] || fail "nobody waits for the lock"
+[ -d "$COORD" ] || fail "taken away while it was being made"
+mv "$BOX/link" "$COORD/.git"
+exec 8<&-
+wait "$late" || fail "$(cat "$BOX/late")"
+expect_eq "$(cat "$BOX/late" | grep -c 'made again')" 0 "a worktree that was there all the time"
 sound
 exit 0
