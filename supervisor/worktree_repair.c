@@ -194,16 +194,37 @@ static enum kt_code unregister(struct repair *repair, const char *path, struct k
 	return code;
 }
 
-enum kt_code kt_repair_take_away(struct repair *repair, const char *path, struct kt_error *err)
+/* The lock keeps away who makes worktrees: what was no worktree a moment ago can be one by now,
+ * with an agent in it. */
+static enum kt_code clear_folder(struct repair *repair, const char *path, bool was_linked,
+	char **moved_to, struct kt_error *err)
+{
+	const struct kt_repository *repo = repair->options->repo;
+	struct kt_worktree_facts facts = {0};
+	int lock = -1;
+	enum kt_code code = kt_repository_lock(repo, KT_LOCK_TIMEOUT_MS, &lock, err);
+
+	if (code != KT_E_OK)
+		return code;
+	kt_worktree_inspect(repo, path, &facts);
+	if (was_linked || !facts.is_linked)
+		code = kt_rescue_clear(
+			repair->options->mission, repair->subject, path, moved_to, err);
+	kt_worktree_facts_release(&facts);
+	kt_repository_unlock(lock);
+	return code;
+}
+
+enum kt_code kt_repair_take_away(
+	struct repair *repair, const char *path, bool was_linked, struct kt_error *err)
 {
 	char *moved_to = NULL;
 	bool was_there = kt_file_exists(path);
-	enum kt_code code =
-		kt_rescue_clear(repair->options->mission, repair->subject, path, &moved_to, err);
+	enum kt_code code = clear_folder(repair, path, was_linked, &moved_to, err);
 
 	if (code == KT_E_OK && moved_to != NULL)
 		kt_repair_did(repair, "moved %s to %s", path, moved_to);
-	else if (code == KT_E_OK && was_there)
+	else if (code == KT_E_OK && was_there && !kt_file_exists(path))
 		kt_repair_did(repair, "removed %s", path);
 	if (code == KT_E_OK)
 		code = unregister(repair, path, err);
@@ -214,7 +235,7 @@ enum kt_code kt_repair_take_away(struct repair *repair, const char *path, struct
 static enum kt_code step_remove(
 	struct repair *repair, const struct kt_lane_row *row, struct kt_error *err)
 {
-	return kt_repair_take_away(repair, row->place.worktree, err);
+	return kt_repair_take_away(repair, row->place.worktree, row->place.facts.is_linked, err);
 }
 
 static enum kt_code step_create(
@@ -384,6 +405,20 @@ static enum kt_code check_alone(const struct kt_mission *mission, struct kt_erro
 	return KT_E_SUPERVISOR_RUNNING;
 }
 
+/* Under the lock: a lane that is being made at this moment looks like a broken one. */
+static enum kt_code rows_load(const struct kt_repair_options *options, const struct kt_view *view,
+	struct kt_lane_rows *rows, struct kt_error *err)
+{
+	int lock = -1;
+	enum kt_code code = kt_repository_lock(options->repo, KT_LOCK_TIMEOUT_MS, &lock, err);
+
+	if (code != KT_E_OK)
+		return code;
+	code = kt_lane_rows_load(options->repo, options->mission, view, rows, err);
+	kt_repository_unlock(lock);
+	return code;
+}
+
 enum kt_code kt_worktree_repair(
 	const struct kt_repair_options *options, struct kt_json **report, struct kt_error *err)
 {
@@ -399,7 +434,7 @@ enum kt_code kt_worktree_repair(
 		coordination_repair(&repair);
 		if (kt_view_load(options->repo, options->mission, &view, &ignored) != KT_E_OK)
 			view = NULL;
-		code = kt_lane_rows_load(options->repo, options->mission, view, &rows, err);
+		code = rows_load(options, view, &rows, err);
 	}
 	for (size_t i = 0; code == KT_E_OK && i < rows.len; i++)
 		lane_repair(&repair, &rows.rows[i]);

@@ -78,7 +78,7 @@ static enum kt_code coordination_remake(
 	if (code == KT_E_OK)
 		code = kt_repair_keep_files(repair, path, parent, err);
 	if (code == KT_E_OK)
-		code = kt_repair_take_away(repair, path, err);
+		code = kt_repair_take_away(repair, path, facts->is_linked, err);
 	if (code == KT_E_OK)
 		code = coordination_heal(repair, err);
 	if (code == KT_E_OK)

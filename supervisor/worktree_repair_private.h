@@ -20,9 +20,10 @@ void kt_repair_did(struct repair *repair, const char *format, ...) KT_PRINTF(2, 
 /* The unfinished files of a folder become a rescue commit on top of `parent` (may be NULL). */
 KT_MUST_CHECK enum kt_code kt_repair_keep_files(
 	struct repair *repair, const char *folder, const char *parent, struct kt_error *err);
-/* Folder and registration go away; what is in no commit is moved aside. */
+/* Folder and registration go away; what is in no commit is moved aside. `was_linked`: it was a
+ * worktree when the decision was made; one that only became one since then stays. */
 KT_MUST_CHECK enum kt_code kt_repair_take_away(
-	struct repair *repair, const char *path, struct kt_error *err);
+	struct repair *repair, const char *path, bool was_linked, struct kt_error *err);
 
 KT_MUST_CHECK enum kt_code kt_repair_coordination(struct repair *repair, struct kt_error *err);
 

@@ -147,8 +147,9 @@ static enum kt_code clear_place(struct making *making, bool *is_whole, struct kt
 	is_leftover = facts.is_linked ? kt_worktree_is_unfinished(facts.git_dir)
 				      : registered != NULL && !facts.exists;
 	if (facts.exists && !facts.is_linked) {
-		is_leftover = remove_empty_folder(path) ? registered != NULL
-							: set_remains_aside(making->plan, registered);
+		is_leftover = remove_empty_folder(path)
+				      ? registered != NULL
+				      : set_remains_aside(making->plan, registered);
 		if (kt_git_is_there(path))
 			code = in_the_way(path, err);
 	} else if (facts.is_linked && !is_leftover) {

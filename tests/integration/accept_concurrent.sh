@@ -2,6 +2,7 @@
 # Twenty commands at once without a supervisor, the race for the first coordination worktree included; twenty actors on one
 # work package; a coordination worktree that was deleted. Usage: accept_concurrent.sh <source root>
 . "${KITTY_SOURCE:?}/tests/support/lib.sh"
+. "$KITTY_SOURCE/tests/support/making.sh"
 sandbox
 set --
 i=1
@@ -180,24 +181,14 @@ expect_exit 0 kitty agent status emit WP01 --to in_progress --actor "$holder" --
 sound
 say "a worktree that another process is making at this moment stays where it is"
 # The instant between the folder that git makes and its .git file, held as long as the maker holds the lock.
-making=$(git rev-parse --path-format=absolute --git-common-dir)/kitty/worktrees.lock
-[ -f "$making" ] || fail "no lock at $making"
-exec 8<"$making"
-flock 8
+making_begins
 mv "$COORD/.git" "$BOX/link"
 kitty agent status emit WP01 --to blocked --actor "$holder" --reason wait --mission "$MISSION" 8<&- >"$BOX/late" 2>&1 &
 late=$!
-for _ in $(seq 600); do # until a kitty (its helper is /proc/self/exe) has the lock's file open, too
-	waiting=$(grep -lx -e kitty -e exe /proc/[0-9]*/comm 2>"$BOX/gone" | while read -r comm; do
-		find "${comm%/comm}/fd" -lname "$making" 2>"$BOX/gone" || :
-	done)
-	[ -z "$waiting" ] || break
-	sleep 0.05
-done
-[ -n "$waiting" ] || fail "nobody waits for the lock"
+until_one_waits
 [ -d "$COORD" ] || fail "taken away while it was being made"
 mv "$BOX/link" "$COORD/.git"
-exec 8<&-
+making_ends
 wait "$late" || fail "$(cat "$BOX/late")"
 expect_eq "$(cat "$BOX/late" | grep -c 'made again')" 0 "a worktree that was there all the time"
 sound

@@ -3,6 +3,7 @@
 # worktree command. The next lane, this one and the repair go through all the same. Usage: half_made_lane.sh <source root>
 . "${KITTY_SOURCE:?}/tests/support/lib.sh"
 . "$KITTY_SOURCE/tests/support/merge.sh"
+. "$KITTY_SOURCE/tests/support/making.sh"
 
 sandbox
 make_mission demo 'WP01:src/a/**' 'WP02:src/b/**'
@@ -53,3 +54,16 @@ echo ../.. >.git/worktrees/elsewhere/commondir
 rm .git/worktrees/elsewhere/HEAD
 expect_exit 0 kitty implement WP02 --agent claude --mission "$MISSION"
 [ -d .git/worktrees/elsewhere ] || fail "it was removed"
+
+say "the repair beside a lane that is being made at this moment"
+expect_exit 0 kitty implement WP01 --agent claude --mission "$MISSION"
+making_begins
+mv "$(lane a)/.git" "$BOX/link"
+kitty agent worktree repair --mission "$MISSION" --json 8<&- >"$BOX/repair" 2>&1 &
+repair=$!
+until_one_waits
+mv "$BOX/link" "$(lane a)/.git"
+making_ends
+wait "$repair" || fail "$(cat "$BOX/repair")"
+expect_json "$BOX/repair" changed false
+lane_is_whole a
