@@ -1,16 +1,18 @@
 /*
  * The inside of kitty merge, for the files supervisor/merge_*.c. Nobody else includes it.
  *
- *   merge.c          order of the steps           merge_plan.c     what must hold before; stage 1's
- * order merge_target.c   the result commit            merge_checkout.c where the target is checked
- * out merge_close.c    closed ref and teardown      merge_state.c    merge.json, the failpoint
+ *   merge.c          order of the steps           merge_plan.c     what must hold before; stage 1
+ *   merge_target.c   the result commit            merge_replay.c   the same by rebase
+ *   merge_checkout.c where the target is checked out
+ *   merge_close.c    closed ref and teardown      merge_state.c    merge.json, the failpoint
  *   merge_scratch.c  --interactive                merge_plain.c    without a coordination branch
- *   merge_legacy.c   its united log              merge_hook.c     the reference-transaction hook
+ *   merge_legacy.c   its united log               merge_hook.c     the reference-transaction hook
  *   merge_foresee.c  what the real run would heal
  */
 #ifndef KITTY_SUPERVISOR_MERGE_PRIVATE_H
 #define KITTY_SUPERVISOR_MERGE_PRIVATE_H
 
+#include "supervisor/git/merge.h"
 #include "supervisor/git_calls.h"
 #include "supervisor/integrate.h"
 #include "supervisor/merge.h"
@@ -81,6 +83,16 @@ KT_MUST_CHECK enum kt_code kt_merge_has_landed(
 /* Fills before, tree, result. On a conflict the report gets "conflict". */
 KT_MUST_CHECK enum kt_code kt_merge_result_make(struct kt_merge_run *run, struct kt_error *err);
 KT_MUST_CHECK enum kt_code kt_merge_target_move(struct kt_merge_run *run, struct kt_error *err);
+/* The report gets the conflict of stage 2 and how to resolve it. */
+void kt_merge_keep_conflict(struct kt_merge_run *run, const struct kt_merge_result *merged,
+	const struct kt_merge_side *ours, const struct kt_merge_side *theirs, struct kt_error *err);
+/* The mission's friendly name, else its slug. Borrows. */
+const char *kt_merge_title(const struct kt_merge_run *run);
+
+/* ---- merge_replay.c ---- */
+/* run->tree as commits of the target's line, the last of them run->result. Errors:
+ * KT_E_MERGE_CONFLICT, with the report's "conflict" set; KT_E_GIT_FAILED. */
+KT_MUST_CHECK enum kt_code kt_merge_replay(struct kt_merge_run *run, struct kt_error *err);
 
 /* ---- merge_checkout.c ---- */
 /* Could the checkout follow from before to result? Moves nothing. */

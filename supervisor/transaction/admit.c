@@ -9,11 +9,8 @@
 
 #include "ipc/clock.h"
 #include "supervisor/status/event.h"
-#include "supervisor/status/transition.h"
+#include "supervisor/transaction/admission.h"
 #include "supervisor/transaction/stamp.h"
-#include "supervisor/transaction/writer_private.h"
-
-struct admission;
 
 /* One row per kind of op. */
 struct kind {
@@ -23,30 +20,14 @@ struct kind {
 	enum kt_code (*admit)(struct admission *, struct kt_error *);
 };
 
-/* One op while it is being admitted. */
-struct admission {
-	struct kt_writer *writer;
-	struct pending *pending;
-	const struct kt_json *op;
-	const struct kind *kind;
-	const char *wp_id, *actor;
-	struct kt_wp_state wp; /* zero when the log does not know the WP */
-	enum kt_status from;
-	size_t repeated; /* ops that the log holds already */
-};
-
 /* ---- events that are there already ---- */
-
-static bool text_equal(const char *left, const char *right)
-{
-	return strcmp(left == NULL ? "" : left, right == NULL ? "" : right) == 0;
-}
 
 /* Same content: what the caller chose is what the row says. Time and `from` are the writer's. */
 static bool is_same_move(const struct kt_json *op, const struct kt_json *row)
 {
-	return text_equal(kt_json_get_string(op, "to"), kt_json_get_string(row, "to_lane")) &&
-	       text_equal(kt_json_get_string(op, "reason"), kt_json_get_string(row, "reason")) &&
+	return kt_op_text_equal(kt_json_get_string(op, "to"), kt_json_get_string(row, "to_lane")) &&
+	       kt_op_text_equal(
+		       kt_json_get_string(op, "reason"), kt_json_get_string(row, "reason")) &&
 	       kt_json_get_bool(op, "force", false) == kt_json_get_bool(row, "force", false);
 }
 
@@ -61,7 +42,7 @@ static bool is_same_lifecycle(const struct kt_json *op, const struct kt_json *ro
 	bool is_same = kt_json_equal(kt_json_get(op, "payload"), kt_json_get(row, "payload"));
 
 	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
-		is_same &= text_equal(
+		is_same &= kt_op_text_equal(
 			kt_json_get_string(op, names[i]), kt_json_get_string(row, names[i]));
 	return is_same;
 }
@@ -77,8 +58,8 @@ static bool is_row_same(const struct admission *a, size_t offset, size_t len)
 	KT_BUG_UNLESS(offset + len <= log->len);
 	KT_BUG_UNLESS(kt_json_parse(log->data + offset, len, KT_JSON_LAST_WINS, &row, &ignored) ==
 		      KT_E_OK);
-	is_same = text_equal(a->wp_id, kt_json_get_string(row, "wp_id")) &&
-		  text_equal(a->actor, kt_json_get_string(row, "actor")) &&
+	is_same = kt_op_text_equal(a->wp_id, kt_json_get_string(row, "wp_id")) &&
+		  kt_op_text_equal(a->actor, kt_json_get_string(row, "actor")) &&
 		  a->kind->is_same(a->op, row);
 	kt_json_free(row);
 	return is_same;
@@ -96,161 +77,6 @@ static bool is_repeated(struct admission *a, struct kt_error *err)
 		(void)kt_error_set(err, KT_E_EVENT_ID_CONFLICT, "%s", id);
 	a->repeated++;
 	return true;
-}
-
-/* ---- who may do it ---- */
-
-static enum kt_code check_lane(const struct admission *a, struct kt_error *err)
-{
-	const struct kt_lane_plan *lane = NULL;
-	enum kt_code code = KT_E_OK;
-
-	if (a->pending->lane == NULL)
-		return KT_E_OK;
-	code = kt_writer_plan(a->writer, err);
-	if (code != KT_E_OK)
-		return code;
-	lane = a->wp_id == NULL ? NULL : kt_lanes_of_wp(a->writer->plan->lanes, a->wp_id);
-	if (lane == NULL || strcmp(lane->id, a->pending->lane) != 0)
-		return kt_error_set(err, KT_E_LANE_FOREIGN_WP, "%s asked for %s, which is %s's",
-			a->pending->lane, a->wp_id == NULL ? "a lifecycle row" : a->wp_id,
-			lane == NULL ? "nobody" : lane->id);
-	if (kt_json_get_bool(a->op, "force", false))
-		return kt_error_set(
-			err, KT_E_TRANSITION_REJECTED, "a lane may not override the rules");
-	return KT_E_OK;
-}
-
-/* A mission without lanes.json has no plan (NULL). One that cannot be read is no such mission: what
- * it would have forbidden must not pass. */
-static enum kt_code find_plan(
-	const struct admission *a, const struct kt_plan **out, struct kt_error *err)
-{
-	struct kt_error cause = KT_ERROR_INIT;
-	enum kt_code code = kt_writer_plan(a->writer, &cause);
-
-	*out = code == KT_E_OK ? a->writer->plan : NULL;
-	if (code == KT_E_OK || code == KT_E_MISSION_NOT_FINALIZED)
-		return KT_E_OK;
-	*err = cause;
-	return code;
-}
-
-static enum kt_code check_wp(struct admission *a, struct kt_error *err)
-{
-	const struct kt_plan *plan = NULL;
-	bool is_known = kt_reducer_wp(a->writer->state, a->wp_id, &a->wp);
-
-	if (a->writer->to.kind == KT_DESTINATION_LANE &&
-		kt_check_whole(a->writer, a->wp_id, err) != KT_E_OK)
-		return err->code;
-	a->from = is_known && a->wp.has_transition ? a->wp.status : KT_STATUS_GENESIS;
-	/* finalize-tasks brings the plan along with the first rows of its WPs. */
-	if (is_known || kt_json_get(a->pending->request, "files") != NULL)
-		return KT_E_OK;
-	if (find_plan(a, &plan, err) != KT_E_OK)
-		return err->code;
-	if (plan == NULL || kt_plan_find_wp(plan, a->wp_id) == NULL)
-		return kt_error_set(err, KT_E_WP_NOT_FOUND, "%s in %s", a->wp_id,
-			a->writer->options.mission->slug);
-	return KT_E_OK;
-}
-
-/* Names that spec-kitty writes when nobody gave one: such a claim keeps nobody out. */
-static bool is_nobody(const char *actor)
-{
-	return actor == NULL || actor[0] == '\0' || strcmp(actor, "implement-command") == 0 ||
-	       strcmp(actor, "unknown") == 0;
-}
-
-/* Who holds it: the claimer, and whoever moved it to in_progress after it was blocked or sent back.
- */
-static bool is_held_by_another(const struct admission *a)
-{
-	if (a->from != KT_STATUS_CLAIMED && a->from != KT_STATUS_IN_PROGRESS)
-		return false;
-	if (is_nobody(a->wp.actor) && is_nobody(a->wp.claim_actor))
-		return false;
-	return a->actor == NULL ||
-	       (!text_equal(a->actor, a->wp.actor) && !text_equal(a->actor, a->wp.claim_actor));
-}
-
-static enum kt_code check_belief(const struct admission *a, struct kt_error *err)
-{
-	const char *believed = kt_json_get_string(a->op, "from");
-	bool is_forced = kt_json_get_bool(a->op, "force", false);
-
-	if (!is_forced && is_held_by_another(a))
-		return kt_error_set(err, KT_E_WP_ALREADY_CLAIMED, "%s is %s, held by %s", a->wp_id,
-			kt_status_name(a->from),
-			a->wp.claim_actor ? a->wp.claim_actor : a->wp.actor);
-	if (believed != NULL && kt_status_from_name(believed) != a->from)
-		return kt_error_set(err, KT_E_STATUS_CONFLICT, "%s is %s, not %s", a->wp_id,
-			kt_status_name(a->from), believed);
-	return KT_E_OK;
-}
-
-/* ---- guards ---- */
-
-/* Without a plan there is no roster: an empty list counts as complete. */
-static enum kt_code check_subtasks(
-	const struct admission *a, bool *are_complete, struct kt_error *err)
-{
-	const struct kt_json *done = kt_json_get(a->wp.entry, "subtasks");
-	const struct kt_plan *plan = NULL;
-	const struct kt_wp *wp = NULL;
-	enum kt_code code = find_plan(a, &plan, err);
-
-	*are_complete = true;
-	if (plan != NULL)
-		wp = kt_plan_find_wp(plan, a->wp_id);
-	for (size_t i = 0; wp != NULL && wp->subtasks[i] != NULL; i++)
-		*are_complete &= text_equal(kt_json_get_string(done, wp->subtasks[i]), "done");
-	return code;
-}
-
-static const struct kt_json *object_or_null(const struct kt_json *op, const char *name)
-{
-	const struct kt_json *value = kt_json_get(op, name);
-
-	return kt_json_is(value, KT_JSON_OBJECT) ? value : NULL;
-}
-
-static enum kt_code check_move(
-	const struct admission *a, enum kt_status to, const char *mode, struct kt_error *err)
-{
-	char *context = NULL;
-	bool are_complete = true;
-	struct kt_move move = {.from = a->from,
-		.to = to,
-		.actor = a->actor,
-		.reason = kt_json_get_string(a->op, "reason"),
-		.review_ref = kt_json_get_string(a->op, "review_ref"),
-		.force = kt_json_get_bool(a->op, "force", false),
-		.implementation_evidence = a->wp.has_transition,
-		.evidence = object_or_null(a->op, "evidence"),
-		.review_result = object_or_null(a->op, "review_result")};
-	struct kt_error cause = KT_ERROR_INIT;
-	enum kt_code code = KT_E_OK;
-
-	if (a->from == KT_STATUS_IN_PROGRESS && to == KT_STATUS_FOR_REVIEW && !move.force)
-		code = check_subtasks(a, &are_complete, err);
-	if (code != KT_E_OK)
-		return code;
-	context = kt_format("%s:%s", mode, a->writer->to.worktree);
-	move.workspace_context = context;
-	move.subtasks_complete = are_complete;
-	code = kt_move_check(&move, &cause);
-	free(context);
-	if (code != KT_E_OK)
-		return kt_error_set(err, code, "%s: %s", a->wp_id, cause.detail);
-	/* A WP is done when its lane is integrated; the row alone would be a lie (architecture.md,
-	 * 8). */
-	if (to == KT_STATUS_DONE && !move.force && !kt_is_integration(a->pending))
-		return kt_check_contained(a->writer, a->wp_id, err);
-	if (a->from == KT_STATUS_GENESIS && to != KT_STATUS_PLANNED && to != KT_STATUS_CANCELED)
-		return kt_error_set(err, KT_E_WP_NOT_FINALIZED, "%s", a->wp_id);
-	return KT_E_OK;
 }
 
 /* ---- rows ---- */
@@ -310,7 +136,7 @@ static void remember_move(const struct admission *a, enum kt_status to)
 static enum kt_code find_approval(
 	const struct admission *a, struct kt_json **out, struct kt_error *err)
 {
-	const struct kt_json *given = object_or_null(a->op, "policy_metadata");
+	const struct kt_json *given = kt_op_object(a->op, "policy_metadata");
 	const struct kt_plan *plan = NULL;
 	const struct kt_lane_plan *lane = NULL;
 	struct kt_error cause = KT_ERROR_INIT;
@@ -318,7 +144,7 @@ static enum kt_code find_approval(
 
 	if (kt_json_get_string(given, "approved_commit") != NULL)
 		return KT_E_OK;
-	if (find_plan(a, &plan, err) != KT_E_OK)
+	if (kt_admission_plan(a, &plan, err) != KT_E_OK)
 		return err->code;
 	if (plan != NULL)
 		lane = kt_lanes_of_wp(plan->lanes, a->wp_id);
@@ -351,9 +177,9 @@ static enum kt_code write_move(
 		.execution_mode = mode,
 		.reason = kt_json_get_string(a->op, "reason"),
 		.review_ref = kt_json_get_string(a->op, "review_ref"),
-		.evidence = object_or_null(a->op, "evidence"),
-		.policy_metadata = object_or_null(a->op, "policy_metadata"),
-		.review_result = object_or_null(a->op, "review_result")};
+		.evidence = kt_op_object(a->op, "evidence"),
+		.policy_metadata = kt_op_object(a->op, "policy_metadata"),
+		.review_result = kt_op_object(a->op, "review_result")};
 	struct kt_json *approval = NULL;
 	enum kt_code code = KT_E_OK;
 
@@ -378,14 +204,15 @@ static bool is_own_claim(const struct admission *a, enum kt_status to)
 {
 	return to == KT_STATUS_CLAIMED && !kt_json_get_bool(a->op, "force", false) &&
 	       (a->from == KT_STATUS_CLAIMED || a->from == KT_STATUS_IN_PROGRESS) &&
-	       !is_held_by_another(a) && kt_json_size(kt_json_get(a->pending->request, "ops")) == 1;
+	       !kt_admission_is_held(a) &&
+	       kt_json_size(kt_json_get(a->pending->request, "ops")) == 1;
 }
 
 static enum kt_code admit_move(struct admission *a, struct kt_error *err)
 {
 	enum kt_status to = kt_status_from_name(kt_json_get_string(a->op, "to"));
 	const char *mode = kt_json_get_string(a->op, "execution_mode");
-	enum kt_code code = check_wp(a, err);
+	enum kt_code code = kt_admission_check_wp(a, err);
 
 	mode = mode == NULL ? "worktree" : mode;
 	if (code != KT_E_OK)
@@ -394,9 +221,9 @@ static enum kt_code admit_move(struct admission *a, struct kt_error *err)
 		return KT_E_OK;
 	if (is_own_claim(a, to))
 		return kt_pending_repeat(a->writer, a->pending, a->wp.last_event_id, err);
-	code = check_belief(a, err);
+	code = kt_admission_check_belief(a, err);
 	if (code == KT_E_OK)
-		code = check_move(a, to, mode, err);
+		code = kt_admission_check_move(a, to, mode, err);
 	return code == KT_E_OK ? write_move(a, to, mode, err) : code;
 }
 
@@ -408,7 +235,7 @@ static enum kt_code admit_annotation(struct admission *a, struct kt_error *err)
 		.at = at,
 		.actor = a->actor,
 		.delta = kt_json_get(a->op, "delta")};
-	enum kt_code code = check_wp(a, err);
+	enum kt_code code = kt_admission_check_wp(a, err);
 
 	if (code != KT_E_OK)
 		return code;
@@ -459,7 +286,7 @@ static enum kt_code admit_op(struct admission *a, struct kt_error *err)
 	while (strcmp(kinds[i].name, kind) != 0)
 		i++;
 	a->kind = &kinds[i];
-	code = check_lane(a, err);
+	code = kt_admission_check_lane(a, err);
 	if (code != KT_E_OK)
 		return code;
 	if (is_repeated(a, &other)) {

@@ -3,12 +3,14 @@
  * includes it.
  *
  * Which file does which step:
- *   writer.c    queue, batch, the order of steps      worktree.c  prepare and sync the coordination
- * worktree lock.c      lock                                   heal.c      heal gate.c      gate
- * admit.c     validate and encode rows integrate.c the merge of a lane build.c     build hookrun.c
- * hooks swap.c      swap                                   files.c     log, snapshot, index on disk
- *   receipt.c   receipts and failures
- *   laneguard.c the lane gate as a step            aside.c     the lane gate beside the steps
+ *   writer.c     queue, batch, the order of steps   worktree.c   prepare and sync the worktree
+ *   lock.c       lock                               heal.c       heal
+ *   gate.c       gate                               admit.c        encode the rows of a request
+ *   integrate.c  the merge of a lane                admit_rules.c  whether they may be
+ *   build.c      build                              hookrun.c    hooks
+ *   swap.c       swap                               files.c      log, snapshot, index on disk
+ *   laneguard.c  the lane gate as a step            aside.c      the lane gate beside the steps
+ *   receipt.c    receipts and failures
  */
 #ifndef KITTY_SUPERVISOR_TRANSACTION_WRITER_PRIVATE_H
 #define KITTY_SUPERVISOR_TRANSACTION_WRITER_PRIVATE_H
@@ -164,8 +166,8 @@ bool kt_batch_is_refused(struct kt_writer *writer);
 /* The plan that the requests are judged by. Errors: KT_E_MISSION_NOT_FINALIZED and others. */
 KT_MUST_CHECK enum kt_code kt_writer_plan(struct kt_writer *writer, struct kt_error *err);
 /* The tip of a lane's branch. Errors: KT_E_DESTINATION_REF_NOT_FOUND and others. */
-KT_MUST_CHECK enum kt_code kt_writer_lane_tip(struct kt_writer *writer, const char *lane_id,
-	struct kt_oid *tip, struct kt_error *err);
+KT_MUST_CHECK enum kt_code kt_writer_lane_tip(
+	struct kt_writer *writer, const char *lane_id, struct kt_oid *tip, struct kt_error *err);
 
 /* aside.c: into the queue, or aside. A supervisor's writer judges lanes beside the transaction. */
 void kt_queue_add(struct kt_writer *writer, struct pending *pending);
