@@ -34,8 +34,11 @@ KT_MUST_CHECK enum kt_code kt_safe_commit_paths(struct kt_safe_commit *wish,
 /*
  * Commits exactly those paths as they lie in the worktree, with the user's hooks. The user's index
  * keeps everything else as it is, byte for byte of content; without a change nothing is committed
- * and `commit` stays NULL. Errors: KT_E_SAFE_COMMIT_BACKSTOP, KT_E_SAFE_COMMIT_RECOVERY_FAILED,
- * KT_E_GIT_FAILED with what git or the hook said.
+ * and `commit` stays NULL. Others that commit there meanwhile lose nothing: a second safe-commit
+ * waits, and on top of a commit that came first it is made anew. Errors: KT_E_SAFE_COMMIT_BACKSTOP,
+ * KT_E_SAFE_COMMIT_HEAD_MISMATCH (somebody switched meanwhile), KT_E_SAFE_COMMIT_RECOVERY_FAILED,
+ * KT_E_REF_MOVED (beaten again and again), KT_E_TIMEOUT, KT_E_GIT_FAILED with what git or the hook
+ * said.
  */
 KT_MUST_CHECK enum kt_code kt_safe_commit_make(struct kt_safe_commit *wish, struct kt_error *err);
 

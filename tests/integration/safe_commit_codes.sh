@@ -158,4 +158,111 @@ say "not in the middle of a merge"
 git rev-parse main >.git/MERGE_HEAD
 refused SAFE_COMMIT_BACKSTOP 4 other -m x --to-branch work
 [ -f .git/MERGE_HEAD ] || fail "the merge is gone"
+rm .git/MERGE_HEAD .git/hooks/*
+
+# One commit of somebody else's, in an index of its own, as "git commit" in another terminal makes it.
+real_git=$(command -v git)
+cat >"$BOX/theirs" <<EOT
+#!/bin/sh
+[ ! -e "$BOX/theirs.done" ] || exit 0
+: >"$BOX/theirs.done"
+export GIT_INDEX_FILE="$BOX/theirs.index"
+"$real_git" read-tree HEAD
+"$real_git" rev-parse HEAD >theirs
+"$real_git" update-index --add theirs
+"$real_git" commit -q --no-verify -m theirs
+EOT
+chmod +x "$BOX/theirs"
+
+# Both commits are there, one on the other, and nothing of either is undone.
+both_landed() { # SHA
+	expect_eq "$(git rev-parse HEAD)" "$1" "the branch"
+	expect_eq "$(git log -2 --format=%s | tr '\n' ' ')" "mine theirs "
+	expect_eq "$(git diff-tree -r --no-commit-id --name-only HEAD)" other "what was committed"
+	[ -z "$(git status --porcelain other)" ] || fail "the committed file is not clean"
+	rm -f "$BOX/theirs.done" "$BOX/theirs.index"
+}
+
+say "another commit while the hooks run"
+hook pre-commit <<EOT
+#!/bin/sh
+exec "$BOX/theirs"
+EOT
+echo one >other
+expect_exit 0 kitty safe-commit other -m mine --to-branch work --json
+both_landed "$(json "$OUT" sha)"
+rm .git/hooks/pre-commit
+
+say "another commit between the index and the commit"
+mkdir "$BOX/shim"
+cat >"$BOX/shim/git" <<EOT
+#!/bin/sh
+for word; do
+	[ "\$word" != commit ] || "$BOX/theirs"
+done
+exec "$real_git" "\$@"
+EOT
+chmod +x "$BOX/shim/git"
+echo two >other
+expect_exit 0 env PATH="$BOX/shim:$PATH" "$(command -v kitty)" safe-commit other -m mine --to-branch work --json
+both_landed "$(json "$OUT" sha)"
+
+say "a switch between the index and the commit"
+git branch aside "$(git commit-tree -p HEAD -m aside "HEAD^{tree}")"
+cat >"$BOX/shim/git" <<EOT
+#!/bin/sh
+for word; do
+	[ "\$word" != commit ] || "$real_git" symbolic-ref HEAD refs/heads/aside
+done
+exec "$real_git" "\$@"
+EOT
+echo three >other
+before=$(git rev-parse work aside)
+expect_exit 4 env PATH="$BOX/shim:$PATH" "$(command -v kitty)" safe-commit other -m mine --to-branch work --json
+expect_json "$OUT" error_code SAFE_COMMIT_HEAD_MISMATCH
+expect_json "$OUT" committed false
+expect_eq "$(git rev-parse work aside)" "$before" "the branches"
+git symbolic-ref HEAD refs/heads/work
+
+say "somebody's git holds the index for an instant"
+cat >"$BOX/shim/git" <<EOT
+#!/bin/sh
+for word; do
+	[ "\$word" = --index-info ] || continue
+	[ ! -e "$BOX/held" ] || exec "$BOX/released" "\$@"
+	: >"$BOX/held"
+	: >"$REPO/.git/index.lock"
+done
+exec "$real_git" "\$@"
+EOT
+cat >"$BOX/released" <<EOT
+#!/bin/sh
+rm "$REPO/.git/index.lock"
+exec "$real_git" "\$@"
+EOT
+chmod +x "$BOX/released"
+expect_exit 0 env PATH="$BOX/shim:$PATH" "$(command -v kitty)" safe-commit other -m mine --to-branch work --json
+[ -e "$BOX/held" ] || fail "nobody held it"
+[ -z "$(git status --porcelain other)" ] || fail "the committed file is not clean"
+
+say "five at once: each one's commit stays"
+before=$(git rev-parse HEAD)
+mkfifo "$BOX/gate"
+for n in 1 2 3 4 5; do
+	echo "$n" >"at-once-$n"
+	(
+		read -r _ <"$BOX/gate"
+		kitty safe-commit "at-once-$n" -m "at once $n" --to-branch work --json >"$BOX/at-once.$n" 2>&1
+	) &
+done
+exec 9<>"$BOX/gate"
+printf '%s\n' 1 2 3 4 5 >&9
+wait
+exec 9<&-
+for n in 1 2 3 4 5; do
+	expect_json "$BOX/at-once.$n" committed true
+	git cat-file -e "HEAD:at-once-$n" || fail "commit $n is lost"
+done
+expect_eq "$(git rev-list --count "$before..HEAD")" 5
+expect_eq "$(git status --porcelain 'at-once-*')" ""
 exit 0
