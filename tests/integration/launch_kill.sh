@@ -43,16 +43,23 @@ launch
 [ -e "$BOX/twice" ] && fail "two agents ran in one lane"
 
 say "kill -9 of the supervisor: everything is gone within 10 seconds"
-agent=$(tail -n 1 "$BOX/runs" | cut -d' ' -f2)
-worker=$(kitty ps --json | kitty-json-get lanes.0.worker_pid)
+left='' # workers and agents of both lanes
+for lane in 0 1; do
+	for kind in worker agent; do
+		one=$(kitty ps --json | kitty-json-get lanes.$lane.${kind}_pid)
+		alive "$one" || fail "no $kind of lane $lane: $one"
+		left="$left $one"
+	done
+done
 kill -9 "$pid"
 wait "$pid" 2>/dev/null
 for _ in $(seq 100); do
-	alive "$agent" || alive "$worker" || break
+	living=
+	for one in $left; do ! alive "$one" || living="$living $one"; done
+	[ -n "$living" ] || break
 	sleep 0.1
 done
-alive "$agent" && fail "the agent lives"
-alive "$worker" && fail "the worker lives"
+[ -z "$living" ] || fail "alive: $living"
 expect_exit 0 kitty status
 grep -qx 'interrupted, nobody works on it: WP01 WP02' "$OUT" || fail "status looks as if somebody were at work: $(cat "$OUT")"
 grep -qx "go on: kitty launch --lanes all --mission $MISSION" "$OUT" || fail "no next step: $(cat "$OUT")"
