@@ -19,14 +19,15 @@
 #define ASK_AGAIN_TIMES 40
 #define ASK_AGAIN_MS 50
 
+/* One that cannot be read is not gone. */
 static bool has_branch(struct kt_doctor *doctor)
 {
 	struct kt_error ignored = KT_ERROR_INIT;
 	struct kt_oid tip;
 
 	return doctor->mission->coordination_ref != NULL &&
-	       kt_store_ref_read(
-		       doctor->store, doctor->mission->coordination_ref, &tip, &ignored) == KT_E_OK;
+	       kt_store_ref_read(doctor->store, doctor->mission->coordination_ref, &tip,
+		       &ignored) != KT_E_DESTINATION_REF_NOT_FOUND;
 }
 
 static bool has_worktree(const struct kt_doctor *doctor)

@@ -4,6 +4,7 @@
  */
 #include "supervisor/lane_owned.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -180,12 +181,16 @@ enum kt_code kt_lane_outside_owned(const struct kt_repository *repo,
 	char *ref = kt_format("refs/heads/%s", branch);
 	struct kt_buffer changes = KT_BUFFER_INIT;
 	struct kt_oid tip = outside->tip;
-	bool has_tip = !kt_oid_is_zero(&tip) || kt_refs_read(repo->common_dir, ref, &tip);
+	int failure = kt_oid_is_zero(&tip) ? kt_refs_find(repo->common_dir, ref, &tip) : 0;
+	bool has_tip = failure == 0;
 	enum kt_code code = KT_E_OK;
 
 	judged.paths = kt_json_new_array();
-	if (judged.lane != NULL && strcmp(lane_id, "lane-planning") != 0 &&
-		!owns_everything(&judged) && has_tip)
+	/* A lane that cannot be read is not one without commits: it would pass unseen. */
+	if (failure != 0 && failure != ENOENT)
+		code = kt_error_sys(err, KT_E_IO, failure, "%s", ref);
+	else if (judged.lane != NULL && strcmp(lane_id, "lane-planning") != 0 &&
+		 !owns_everything(&judged) && has_tip)
 		code = list_changes(
 			repo, mission, &judged, kt_oid_format(&tip).text, &changes, err);
 	if (code == KT_E_OK && changes.len > 0)

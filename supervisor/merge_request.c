@@ -63,7 +63,9 @@ static enum kt_code lane_tip(const struct kt_log_facts *facts, const char *lane_
 	struct kt_store *store = NULL;
 	enum kt_code code = kt_store_open(facts->repo, &store, err);
 
-	if (code == KT_E_OK && kt_store_ref_read(store, ref, out, err) != KT_E_OK)
+	if (code == KT_E_OK)
+		code = kt_store_ref_read(store, ref, out, err);
+	if (code == KT_E_DESTINATION_REF_NOT_FOUND)
 		code = kt_error_set(err, KT_E_LANE_BRANCH_MISSING,
 			"%s is gone and no commit was recorded at approval", branch);
 	kt_store_close(store);

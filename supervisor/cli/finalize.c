@@ -54,17 +54,16 @@ static enum kt_code blob_of(struct kt_finalization *f, const char *path, bool *f
 static enum kt_code target_tip(
 	struct kt_finalization *f, struct kt_oid_text *out, struct kt_error *err)
 {
-	struct kt_error inner = KT_ERROR_INIT;
 	struct kt_oid tip = {{0}};
 	char *ref = kt_format("refs/heads/%s", f->context->mission->target_branch);
-	enum kt_code code = kt_store_ref_read(f->store, ref, &tip, &inner);
+	enum kt_code code = kt_store_ref_read(f->store, ref, &tip, err);
 
 	free(ref);
-	if (code != KT_E_OK)
+	if (code == KT_E_DESTINATION_REF_NOT_FOUND)
 		return kt_error_set(err, KT_E_TARGET_BRANCH_NOT_FOUND, "%s",
 			f->context->mission->target_branch);
 	*out = kt_oid_format(&tip);
-	return KT_E_OK;
+	return code;
 }
 
 static enum kt_code plan_compute(struct kt_finalization *f, struct kt_error *err)

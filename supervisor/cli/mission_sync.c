@@ -22,7 +22,9 @@ static enum kt_code target_tip(
 	struct kt_store *store = NULL;
 	enum kt_code code = kt_store_open(context->repo, &store, err);
 
-	if (code == KT_E_OK && kt_store_ref_read(store, ref, out, err) != KT_E_OK)
+	if (code == KT_E_OK)
+		code = kt_store_ref_read(store, ref, out, err);
+	if (code == KT_E_DESTINATION_REF_NOT_FOUND)
 		code = kt_error_set(
 			err, KT_E_TARGET_BRANCH_NOT_FOUND, "%s", context->mission->target_branch);
 	kt_store_close(store);

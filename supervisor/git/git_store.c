@@ -190,9 +190,9 @@ static enum kt_code blob_adopt(
 	return code;
 }
 
-static bool ref_read(struct kt_store *store, const char *ref, struct kt_oid *out)
+static int ref_read(struct kt_store *store, const char *ref, struct kt_oid *out)
 {
-	return kt_refs_read(self_of(store)->common_dir, ref, out);
+	return kt_refs_find(self_of(store)->common_dir, ref, out);
 }
 
 static void ref_each(struct kt_store *store, const char *prefix, kt_ref_cb each, void *arg)

@@ -79,8 +79,11 @@ static enum kt_code compare(
 	const char *common_dir, const struct kt_ref_move *move, struct kt_error *err)
 {
 	struct kt_oid now = {{0}};
-	bool exists = kt_refs_read(common_dir, move->ref, &now);
+	int failure = kt_refs_find(common_dir, move->ref, &now);
+	bool exists = failure == 0;
 
+	if (failure != 0 && failure != ENOENT)
+		return kt_git_failure(err, failure, move->ref);
 	if (exists != !kt_oid_is_zero(&move->from) || !kt_oid_equal(&now, &move->from))
 		return kt_error_set(err, KT_E_REF_MOVED, "%s is at %s, not at %s", move->ref,
 			exists ? kt_oid_format(&now).text : "no commit",

@@ -5,6 +5,7 @@
 #include "supervisor/git/refs.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -62,39 +63,57 @@ bool kt_packed_refs_find(const char *text, const char *ref, struct kt_oid *out)
 	return found;
 }
 
-static bool read_packed(const char *common_dir, const char *ref, struct kt_oid *out)
+static int read_packed(const char *common_dir, const char *ref, struct kt_oid *out)
 {
 	struct kt_buffer text = KT_BUFFER_INIT;
 	char *path = kt_format("%s/packed-refs", common_dir);
-	bool found = kt_git_file_read(path, &text) == 0 &&
-		     kt_packed_refs_find(kt_buffer_text(&text), ref, out);
+	int failure = kt_git_file_read(path, &text);
 
+	if (failure == 0 && !kt_packed_refs_find(kt_buffer_text(&text), ref, out))
+		failure = ENOENT;
 	free(path);
 	kt_buffer_release(&text);
-	return found;
+	return failure;
 }
 
-static bool read_ref(const char *common_dir, const char *ref, struct kt_oid *out, int depth)
+/* Of a loose ref's file: is there none? A folder of refs may stand there, or a ref above it. */
+static bool is_absence(int failure)
 {
-	char *path = kt_format("%s/%s", common_dir, ref);
-	char *line = kt_git_file_line(path);
-	bool found = false;
+	return failure == ENOENT || failure == ENOTDIR || failure == EISDIR ||
+	       failure == ENAMETOOLONG;
+}
 
-	if (line != NULL && strncmp(line, "ref: ", 5) == 0)
-		found = depth < SYMBOLIC_DEPTH_MAX && kt_refs_name_is_good(line + 5) &&
-			read_ref(common_dir, line + 5, out, depth + 1);
-	else if (line != NULL)
-		found = parse_id(line, " \t", out);
-	else
-		found = read_packed(common_dir, ref, out);
-	free(line);
+static int read_ref(const char *common_dir, const char *ref, struct kt_oid *out, int depth)
+{
+	struct kt_buffer text = KT_BUFFER_INIT;
+	char *path = kt_format("%s/%s", common_dir, ref), *line = NULL;
+	int failure = kt_git_file_read(path, &text);
+
+	if (failure != 0) {
+		failure = is_absence(failure) ? read_packed(common_dir, ref, out) : failure;
+		goto out;
+	}
+	line = text.data;
+	line[strcspn(line, "\r\n")] = '\0';
+	failure = ENOENT;
+	if (strncmp(line, "ref: ", 5) != 0)
+		failure = parse_id(line, " \t", out) ? 0 : ENOENT;
+	else if (depth < SYMBOLIC_DEPTH_MAX && kt_refs_name_is_good(line + 5))
+		failure = read_ref(common_dir, line + 5, out, depth + 1);
+out:
+	kt_buffer_release(&text);
 	free(path);
-	return found;
+	return failure;
+}
+
+int kt_refs_find(const char *common_dir, const char *ref, struct kt_oid *out)
+{
+	return kt_refs_name_is_good(ref) ? read_ref(common_dir, ref, out, 0) : ENOENT;
 }
 
 bool kt_refs_read(const char *common_dir, const char *ref, struct kt_oid *out)
 {
-	return kt_refs_name_is_good(ref) && read_ref(common_dir, ref, out, 0);
+	return kt_refs_find(common_dir, ref, out) == 0;
 }
 
 struct listed {

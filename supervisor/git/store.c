@@ -2,6 +2,7 @@
  * Reading side of the store: refs, paths at a commit, commits, over any table of operations
  * (store_ops.h). Commands, supervisor. Never writes.
  */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -25,9 +26,11 @@ void kt_store_close(struct kt_store *store)
 enum kt_code kt_store_ref_read(
 	struct kt_store *store, const char *ref, struct kt_oid *out, struct kt_error *err)
 {
-	if (!store->ops->ref_read(store, ref, out))
+	int failure = store->ops->ref_read(store, ref, out);
+
+	if (failure == ENOENT)
 		return kt_error_set(err, KT_E_DESTINATION_REF_NOT_FOUND, "%s", ref);
-	return KT_E_OK;
+	return failure == 0 ? KT_E_OK : kt_error_sys(err, KT_E_IO, failure, "%s", ref);
 }
 
 enum kt_code kt_store_ref_each(

@@ -21,7 +21,8 @@ KT_MUST_CHECK enum kt_code kt_store_open(
 	const struct kt_repository *repo, struct kt_store **out, struct kt_error *err);
 void kt_store_close(struct kt_store *store);
 
-/* Full ref names only. Errors: KT_E_DESTINATION_REF_NOT_FOUND. */
+/* Full ref names only. Errors: KT_E_DESTINATION_REF_NOT_FOUND; KT_E_IO when it cannot be read: then
+ * it may be there. */
 KT_MUST_CHECK enum kt_code kt_store_ref_read(
 	struct kt_store *store, const char *ref, struct kt_oid *out, struct kt_error *err);
 

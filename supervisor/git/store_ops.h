@@ -37,7 +37,8 @@ struct kt_ref_move {
 };
 
 struct kt_store_ops {
-	bool (*ref_read)(struct kt_store *store, const char *ref, struct kt_oid *out);
+	/* 0; ENOENT: no such ref; any other errno: it cannot be read. */
+	int (*ref_read)(struct kt_store *store, const char *ref, struct kt_oid *out);
 	void (*ref_each)(struct kt_store *store, const char *prefix, kt_ref_cb each, void *arg);
 	/* Contract of kt_commit_swap. */
 	enum kt_code (*ref_move)(

@@ -38,18 +38,23 @@ static char *primary_head(const struct kt_mission *mission)
 	return head;
 }
 
-static bool has_plan(struct kt_store *store, const struct kt_mission *mission, const char *ref,
-	struct kt_oid *commit)
+/* *found stays false for a branch that is not there; one that cannot be read is an error: another
+ * one's plan would count in its place. */
+static enum kt_code find_plan(struct kt_store *store, const struct kt_mission *mission,
+	const char *ref, bool *found, struct kt_oid *commit, struct kt_error *err)
 {
 	char *path = kt_format("%s/lanes.json", mission->folder);
-	struct kt_error ignored = KT_ERROR_INIT;
-	bool found = false;
+	struct kt_error cause = KT_ERROR_INIT;
+	enum kt_code code = kt_store_ref_read(store, ref, commit, &cause);
 
-	if (ref == NULL || kt_store_ref_read(store, ref, commit, &ignored) != KT_E_OK ||
-		kt_store_blob_read(store, commit, path, &found, NULL, NULL, &ignored) != KT_E_OK)
-		found = false;
+	if (code == KT_E_OK)
+		code = kt_store_blob_read(store, commit, path, found, NULL, NULL, &cause);
+	else if (code == KT_E_DESTINATION_REF_NOT_FOUND)
+		code = KT_E_OK;
+	if (code != KT_E_OK)
+		*err = cause;
 	free(path);
-	return found;
+	return code;
 }
 
 enum kt_code kt_legacy_plan_commit(const struct kt_repository *repo, struct kt_store *store,
@@ -57,13 +62,18 @@ enum kt_code kt_legacy_plan_commit(const struct kt_repository *repo, struct kt_s
 {
 	char *head = primary_head(mission);
 	char *target = kt_format("refs/heads/%s", mission->target_branch);
-	bool found = has_plan(store, mission, head, out) || has_plan(store, mission, target, out);
+	bool found = false;
+	enum kt_code code = KT_E_OK;
 
 	(void)repo;
+	if (head != NULL)
+		code = find_plan(store, mission, head, &found, out, err);
+	if (code == KT_E_OK && !found)
+		code = find_plan(store, mission, target, &found, out, err);
 	free(head);
 	free(target);
-	if (found)
-		return KT_E_OK;
+	if (found || code != KT_E_OK)
+		return code;
 	return kt_error_set(err, KT_E_MISSION_NOT_FINALIZED,
 		"%s: no lanes.json on the checked-out branch or on %s", mission->slug,
 		mission->target_branch);
@@ -85,12 +95,14 @@ struct names {
 	size_t len;
 };
 
-/* Takes ref. */
+/* Takes ref. One that cannot be read is taken up, too: the rows on it are not to be left out, and
+ * whoever reads it finds out. */
 static void names_add(struct names *names, struct kt_store *store, char *ref)
 {
 	struct kt_error ignored = KT_ERROR_INIT;
 	struct kt_oid oid = {{0}};
-	bool is_known = ref == NULL || kt_store_ref_read(store, ref, &oid, &ignored) != KT_E_OK;
+	bool is_known = ref == NULL || kt_store_ref_read(store, ref, &oid, &ignored) ==
+					       KT_E_DESTINATION_REF_NOT_FOUND;
 
 	for (size_t i = 0; !is_known && i < names->len; i++)
 		is_known = strcmp(names->items[i], ref) == 0;

@@ -20,10 +20,12 @@ static enum kt_code read_tip(const struct kt_repository *repo, struct kt_store *
 	char *git_dir = NULL;
 	enum kt_code code = KT_E_OK;
 
-	if (ref == NULL && mission->topology == KT_TOPOLOGY_LEGACY &&
-		kt_legacy_plan_commit(repo, store, mission, tip, err) == KT_E_OK)
-		return KT_E_OK;
-	*err = (struct kt_error)KT_ERROR_INIT;
+	if (ref == NULL && mission->topology == KT_TOPOLOGY_LEGACY) {
+		code = kt_legacy_plan_commit(repo, store, mission, tip, err);
+		if (code != KT_E_MISSION_NOT_FINALIZED)
+			return code;
+		*err = (struct kt_error)KT_ERROR_INIT;
+	}
 	if (ref == NULL) {
 		git_dir = kt_worktree_git_dir(mission->repo_root);
 		ref = git_dir == NULL ? NULL : kt_head_read(git_dir);

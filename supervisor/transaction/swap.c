@@ -105,15 +105,20 @@ static enum kt_code finish_hooked_swap(
 	return code;
 }
 
-/* Errors: those of the history that could not be read: then nobody knows. */
+/* Errors: of the ref, or of the history, that could not be read: then nobody knows. */
 static enum kt_code find_landed(struct kt_writer *writer, bool *has_landed, struct kt_error *err)
 {
 	struct kt_oid now = {{0}};
-	struct kt_error ignored = KT_ERROR_INIT;
+	struct kt_error cause = KT_ERROR_INIT;
+	enum kt_code code = kt_store_ref_read(writer->store, writer->to.ref, &now, &cause);
 
 	*has_landed = false;
-	if (kt_store_ref_read(writer->store, writer->to.ref, &now, &ignored) != KT_E_OK)
+	if (code == KT_E_DESTINATION_REF_NOT_FOUND)
 		return KT_E_OK; /* deleted */
+	if (code != KT_E_OK) {
+		*err = cause;
+		return code;
+	}
 	*has_landed = kt_oid_equal(&now, &writer->new_tip);
 	if (*has_landed)
 		return KT_E_OK;

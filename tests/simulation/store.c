@@ -25,7 +25,7 @@ static char *promised_ref;
 
 bool sim_ref(const char *ref, struct kt_oid *out)
 {
-	return sim.store->ops->ref_read(sim.store, ref, out);
+	return sim.store->ops->ref_read(sim.store, ref, out) == 0;
 }
 
 static void ref_set(const char *ref, const struct kt_oid *to)
@@ -68,14 +68,14 @@ static bool is_read_wrong(const char *ref)
 	return promised_ref != NULL && strcmp(ref, promised_ref) == 0;
 }
 
-static bool ref_read(struct kt_store *store, const char *ref, struct kt_oid *out)
+static int ref_read(struct kt_store *store, const char *ref, struct kt_oid *out)
 {
 	(void)store;
 	if (is_read_wrong(ref)) {
 		*out = promised.to;
-		return true;
+		return 0;
 	}
-	return sim_ref(ref, out);
+	return sim.store->ops->ref_read(sim.store, ref, out);
 }
 
 static void ref_each(struct kt_store *store, const char *prefix, kt_ref_cb each, void *arg)

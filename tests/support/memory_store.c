@@ -3,6 +3,7 @@
  */
 #include "support/memory_store.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -66,13 +67,13 @@ static struct held *find_object(struct memory_store *self, const struct kt_oid *
 	return NULL;
 }
 
-static bool ref_read(struct kt_store *store, const char *ref, struct kt_oid *out)
+static int ref_read(struct kt_store *store, const char *ref, struct kt_oid *out)
 {
 	const struct memory_ref *found = find_ref(self_of(store), ref);
 
 	if (found != NULL)
 		*out = found->oid;
-	return found != NULL;
+	return found != NULL ? 0 : ENOENT;
 }
 
 static void ref_each(struct kt_store *store, const char *prefix, kt_ref_cb each, void *arg)

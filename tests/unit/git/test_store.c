@@ -1,6 +1,7 @@
 /*
  * The real store against the git command: what kitty writes, git reads, and the other way round.
  */
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -275,6 +276,39 @@ static void half_a_line_of_packed_refs_is_no_ref(void **state)
 	kt_buffer_release(&names);
 }
 
+/* A link to itself stands for a file that cannot be opened at this moment, for root, too. */
+static void expect_unreadable(struct fixture *it, const char *ref)
+{
+	struct kt_oid zero = {{0}}, oid = {{0}}, to = tip_of(it, "refs/heads/main");
+
+	assert_int_equal(kt_store_ref_read(it->store, ref, &oid, &it->err), KT_E_IO);
+	assert_int_equal(it->err.sys_errno, ELOOP);
+	assert_int_equal(
+		kt_commit_swap(it->store, ref, &zero, &to, "x", &it->err), KT_E_GIT_FAILED);
+}
+
+static void a_ref_that_cannot_be_read_is_not_one_that_is_not_there(void **state)
+{
+	struct fixture *it = *state;
+	struct kt_oid oid = {{0}};
+
+	kt_sandbox_expect(it->box, "", "ln -s loop .git/refs/heads/loop");
+	expect_unreadable(it, "refs/heads/loop");
+	kt_sandbox_expect(it->box, "loop", "readlink .git/refs/heads/loop");
+	kt_sandbox_expect(it->box, "",
+		"rm .git/refs/heads/loop && git update-ref refs/heads/kept main && git update-ref "
+		"refs/heads/a/b main && rm -f .git/packed-refs && ln -s packed-refs "
+		".git/packed-refs");
+	expect_unreadable(it, "refs/heads/none");
+	kt_sandbox_expect(it->box, "", "rm .git/packed-refs");
+	assert_int_equal(kt_store_ref_read(it->store, "refs/heads/none", &oid, &it->err),
+		KT_E_DESTINATION_REF_NOT_FOUND);
+	assert_int_equal(kt_store_ref_read(it->store, "refs/heads/a", &oid, &it->err),
+		KT_E_DESTINATION_REF_NOT_FOUND);
+	assert_int_equal(kt_store_ref_read(it->store, "refs/heads/kept/below", &oid, &it->err),
+		KT_E_DESTINATION_REF_NOT_FOUND);
+}
+
 static void packed_refs_are_read_moved_and_listed(void **state)
 {
 	struct fixture *it = *state;
@@ -544,6 +578,7 @@ int main(void)
 		TEST(forgotten_commits_leave_nothing),
 		TEST(a_ref_that_moved_is_not_overwritten),
 		TEST(a_held_ref_lock_is_waited_for_and_then_reported),
+		TEST(a_ref_that_cannot_be_read_is_not_one_that_is_not_there),
 		TEST(packed_refs_are_read_moved_and_listed),
 		TEST(half_a_line_of_packed_refs_is_no_ref),
 		TEST(a_first_commit_needs_no_parent),

@@ -285,15 +285,23 @@ static void a_reader_that_fails_gives_nothing(void **state)
 	const char *struck = "";
 	unsigned nth = 1;
 
+	assert_string_equal(code_of(f, move("WP01", KT_STATUS_CLAIMED, "claude")), "OK");
+	assert_string_equal(code_of(f, move("WP02", KT_STATUS_CLAIMED, "codex")), "OK");
+	shell(f, "rm -rf " LANE_A); /* its branch is asked for once only */
 	for (; struck != NULL; nth++) {
 		struct kt_view *view = NULL;
 		struct kt_error err = KT_ERROR_INIT;
+		struct kt_wp_state wp = {0};
 		enum kt_code code = KT_E_OK;
 
 		kt_seam_fail(NULL, nth, KT_E_IO);
 		code = kt_view_load(f->repo, f->mission, &view, &err);
 		struck = kt_seam_end();
 		assert_true((code == KT_E_OK) == (view != NULL));
+		for (int i = 0; view != NULL && i < 2; i++) {
+			assert_true(kt_reducer_wp(view->state, i == 0 ? "WP01" : "WP02", &wp));
+			assert_int_equal(wp.status, KT_STATUS_CLAIMED);
+		}
 		assert_int_equal(err.code, code);
 		kt_view_free(view);
 	}
@@ -339,6 +347,9 @@ static void the_plan_is_found_without_a_checkout(void **state)
 	assert_string_equal(kt_oid_format(&commit).text, main_tip);
 	free(f->mission->repo_root);
 	f->mission->repo_root = root;
+	shell(f, "git symbolic-ref HEAD refs/heads/unborn");
+	assert_int_equal(kt_legacy_plan_commit(f->repo, store, f->mission, &commit, &err), KT_E_OK);
+	assert_string_equal(kt_oid_format(&commit).text, main_tip);
 	kt_store_close(store);
 	free(main_tip);
 }

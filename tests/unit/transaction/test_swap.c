@@ -194,6 +194,21 @@ static void a_swap_that_may_be_below_a_foreign_commit_is_unknown(void **state)
 	expect_unknown_then_once(f);
 }
 
+/* It may have landed. Taken for not landed, it would be built and swapped again: two rows. */
+static void a_swap_whose_ref_cannot_be_read_is_unknown(void **state)
+{
+	struct fixture *f = *state;
+
+	kt_seam_fail_afterwards("kt_commit_swap", 1, KT_E_REF_MOVED, 0);
+	kt_seam_then("kt_store_ref_read", 1, KT_E_IO);
+	assert_string_equal(code_of(f, note("one")), "OUTCOME_UNKNOWN");
+	assert_string_equal(kt_seam_end(), "kt_store_ref_read");
+	expect_notes(f, "one ");
+	assert_string_equal(code_of(f, note("two")), "OK");
+	expect_notes(f, "one two ");
+	expect_clean(f);
+}
+
 static void a_ref_that_never_stays_is_given_up(void **state)
 {
 	struct fixture *f = *state;
@@ -308,6 +323,7 @@ int main(void)
 		TEST(a_swap_that_landed_is_flushed_before_it_counts),
 		TEST(a_swap_that_landed_and_cannot_be_flushed_is_unknown),
 		TEST(a_swap_that_may_be_below_a_foreign_commit_is_unknown),
+		TEST(a_swap_whose_ref_cannot_be_read_is_unknown),
 		TEST(a_ref_that_never_stays_is_given_up),
 		TEST(a_stale_lock_on_the_ref_is_broken_by_whom_it_stopped),
 		TEST(a_swap_under_a_hook_has_time),
