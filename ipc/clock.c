@@ -42,6 +42,11 @@ int64_t kt_clock_monotonic_ms(void)
 	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
+int kt_clock_left_ms(int64_t deadline_ms, int64_t now_ms)
+{
+	return deadline_ms > now_ms ? (int)(deadline_ms - now_ms) : 0;
+}
+
 void kt_clock_fix(int64_t wall_us, int64_t step_us)
 {
 	fixed_us = wall_us;

@@ -7,8 +7,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-int64_t kt_clock_wall_us(void);              /* microseconds since 1970, UTC */
-int64_t kt_clock_monotonic_ms(void);         /* for deadlines; never jumps */
+int64_t kt_clock_wall_us(void);      /* microseconds since 1970, UTC */
+int64_t kt_clock_monotonic_ms(void); /* for deadlines; never jumps */
+/* From now until the deadline, as poll(2) wants it: 0 when it has passed. */
+int kt_clock_left_ms(int64_t deadline_ms, int64_t now_ms);
 void kt_random_bytes(void *out, size_t len); /* from the kernel; aborts when it has none */
 
 /*

@@ -28,12 +28,6 @@ void kt_log_open(const char *program, const char *lane)
 	lane_id = lane;
 }
 
-void kt_log_set_level(enum kt_log_level level)
-{
-	chosen = level;
-	is_chosen = true;
-}
-
 static void choose_by_environment(void)
 {
 	const char *text = getenv("SPEC_KITTY_LOG"); /* NOLINT(concurrency-mt-unsafe): no threads */

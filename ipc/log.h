@@ -17,7 +17,6 @@ enum kt_log_level { KT_LOG_ERROR, KT_LOG_WARN, KT_LOG_INFO, KT_LOG_DEBUG };
 
 void kt_log_open(
 	const char *program, const char *lane); /* both borrowed for ever; lane may be NULL */
-void kt_log_set_level(enum kt_log_level level);
 bool kt_log_is_on(enum kt_log_level level);
 
 /* msg is escaped where it holds quotes, control characters or bytes that are not UTF-8. */

@@ -41,16 +41,6 @@ size_t kt_utf8_length(const char *text, size_t left)
 	return 0;
 }
 
-bool kt_utf8_is_valid(const char *text, size_t len)
-{
-	for (size_t at = 0, step; at < len; at += step) {
-		step = kt_utf8_length(text + at, len - at);
-		if (step == 0)
-			return false;
-	}
-	return true;
-}
-
 unsigned kt_utf8_decode(const char *text, size_t len)
 {
 	static const unsigned char masks[] = {0, 0x7F, 0x1F, 0x0F, 0x07};

@@ -5,14 +5,11 @@
 #ifndef KITTY_IPC_UTF8_H
 #define KITTY_IPC_UTF8_H
 
-#include <stdbool.h>
 #include <stddef.h>
 
 /* Bytes of the character at text (1 to 4), 0 when it is not valid or is cut off. left is at
  * least 1. */
 size_t kt_utf8_length(const char *text, size_t left);
-
-bool kt_utf8_is_valid(const char *text, size_t len);
 
 /* The code point of a character whose length kt_utf8_length gave. */
 unsigned kt_utf8_decode(const char *text, size_t len);

@@ -23,14 +23,14 @@ struct look {
 };
 
 /* An index that cannot be read is somebody else's finding. */
-static bool is_staged_otherwise(const struct look *look, const struct kt_destination *where,
-	const char *relative, const struct kt_oid *blob)
+static bool is_staged_otherwise(
+	const struct kt_destination *where, const char *relative, const struct kt_oid *blob)
 {
 	const struct kt_index_entry entry = {relative, *blob};
 	struct kt_error ignored = KT_ERROR_INIT;
 	bool matches = true;
 
-	(void)!kt_index_matches(look->store, where->worktree, &entry, 1, &matches, &ignored);
+	(void)!kt_index_matches(where->worktree, &entry, 1, &matches, &ignored);
 	return !matches;
 }
 
@@ -52,7 +52,7 @@ static enum kt_code file_compare(const struct look *look, const struct kt_destin
 			(found && (file.len != blob.len ||
 					  memcmp(kt_buffer_text(&file), kt_buffer_text(&blob),
 						  file.len) != 0 ||
-					  is_staged_otherwise(look, where, relative, &oid)))))
+					  is_staged_otherwise(where, relative, &oid)))))
 		look->each(where, relative, look->arg);
 	kt_buffer_release(&file);
 	kt_buffer_release(&blob);

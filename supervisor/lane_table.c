@@ -204,11 +204,6 @@ static enum kt_code ids_find(const struct kt_repository *repo, const struct kt_m
 
 /* ---- facts of one lane ---- */
 
-static bool is_closed_status(enum kt_status status)
-{
-	return status == KT_STATUS_DONE || status == KT_STATUS_CANCELED;
-}
-
 static bool is_finished(const struct kt_view *view, const char *lane_id)
 {
 	const struct kt_lane_plan *lane = view == NULL || view->plan == NULL
@@ -220,7 +215,7 @@ static bool is_finished(const struct kt_view *view, const char *lane_id)
 		struct kt_wp_state wp;
 
 		all = kt_reducer_wp(view->state, lane->wp_ids[i], &wp) &&
-		      is_closed_status(wp.status);
+		      kt_status_is_terminal(wp.status);
 	}
 	return all;
 }

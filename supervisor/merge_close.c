@@ -194,7 +194,7 @@ static bool has_unfinished(const struct kt_view *view)
 		struct kt_wp_state state = {0};
 
 		if (!kt_reducer_wp(view->state, view->plan->wps[i].id, &state) ||
-			(state.status != KT_STATUS_DONE && state.status != KT_STATUS_CANCELED))
+			!kt_status_is_terminal(state.status))
 			return true;
 	}
 	return false;

@@ -21,7 +21,7 @@ static bool is_integrated(const struct kt_supervisor *supervisor, const char *wp
 	/* People integrate planning work; it has no lane to wait for. */
 	if (lane != NULL && strcmp(lane->id, PLANNING_LANE) == 0)
 		return status == KT_STATUS_APPROVED || status == KT_STATUS_DONE;
-	return status == KT_STATUS_DONE || status == KT_STATUS_CANCELED;
+	return kt_status_is_terminal(status);
 }
 
 /* The WP whose integration must come first; NULL: none. A lane's commits build on one another. */

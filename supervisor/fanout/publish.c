@@ -79,14 +79,6 @@ size_t kt_publisher_watchers(const struct kt_publisher *publisher)
 	return len;
 }
 
-size_t kt_publisher_behind(const struct kt_publisher *publisher, const void *watcher, size_t end)
-{
-	for (const struct watcher *at = publisher->watchers; at != NULL; at = at->next)
-		if (at->connection == watcher)
-			return end > at->at ? end - at->at : 0;
-	return 0;
-}
-
 void kt_publisher_commit(
 	struct kt_publisher *publisher, const char *commit, size_t start, size_t end)
 {

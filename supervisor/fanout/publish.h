@@ -59,7 +59,4 @@ void kt_publisher_commit(
 /* Sends what there is and what the connections take. */
 void kt_publisher_flush(struct kt_publisher *publisher, const struct kt_published *log);
 
-/* How many bytes of the log the watcher has not been sent; 0 for strangers. */
-size_t kt_publisher_behind(const struct kt_publisher *publisher, const void *watcher, size_t end);
-
 #endif

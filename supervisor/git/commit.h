@@ -89,7 +89,7 @@ KT_MUST_CHECK enum kt_code kt_commit_settle(
 
 /* Path of the lock file that git and kitty take to move the ref; gives. Breaking a stale one is the
  * caller's. */
-char *kt_ref_lock_path(const struct kt_repository *repo, const char *ref);
+char *kt_ref_lock_path(const char *common_dir, const char *ref);
 
 /* Id that `bytes` would have as a blob; pure. */
 void kt_blob_hash(const void *bytes, size_t len, struct kt_oid *out);

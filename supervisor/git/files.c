@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "ipc/buffer.h"
+#include "ipc/file.h"
 
 int kt_git_file_read(const char *path, struct kt_buffer *out)
 {
@@ -126,27 +127,18 @@ int kt_folder_sync(const char *path)
 	return result;
 }
 
-char *kt_git_path_parent(const char *path)
-{
-	const char *slash = strrchr(path, '/');
-
-	if (slash == NULL)
-		return kt_strdup(".");
-	return kt_strndup(path, slash == path ? 1 : (size_t)(slash - path));
-}
-
 int kt_git_folder_make(const char *path)
 {
 	char *parent = NULL;
 	int result = 0;
 
 	if (mkdir(path, 0777) == 0) {
-		parent = kt_git_path_parent(path);
+		parent = kt_path_parent(path);
 		result = kt_folder_sync(parent);
 	} else if (errno == EEXIST) {
 		result = kt_git_is_folder(path) ? 0 : ENOTDIR;
 	} else if (errno == ENOENT) {
-		parent = kt_git_path_parent(path);
+		parent = kt_path_parent(path);
 		result = strcmp(parent, path) == 0 ? ENOENT : kt_git_folder_make(parent);
 		if (result == 0)
 			result = kt_git_folder_make(path);

@@ -27,7 +27,5 @@ int kt_folder_sync(const char *path);
 /* Makes the folder and its missing parents; newly made ones are synced into their parents. 0 or an
  * errno. */
 int kt_git_folder_make(const char *path);
-/* Folder part of a path; gives ("." when there is none). */
-char *kt_git_path_parent(const char *path);
 
 #endif

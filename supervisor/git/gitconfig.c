@@ -11,6 +11,7 @@
 #include <strings.h>
 
 #include "ipc/buffer.h"
+#include "ipc/file.h"
 #include "supervisor/git/files.h"
 #include "supervisor/git/repository.h"
 
@@ -340,7 +341,7 @@ static void read_scope(const struct reading *outer, const char *path)
 {
 	struct reading reading = *outer;
 
-	reading.folder = kt_git_path_parent(path);
+	reading.folder = kt_path_parent(path);
 	reading.depth = outer->depth + 1;
 	(void)kt_gitconfig_file(path, on_key, &reading);
 	free(reading.folder);

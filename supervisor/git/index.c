@@ -298,14 +298,13 @@ static bool match_with_libgit2(const struct target *target, bool *out)
 	return readable;
 }
 
-enum kt_code kt_index_matches(struct kt_store *store, const char *worktree,
-	const struct kt_index_entry *entries, size_t len, bool *out, struct kt_error *err)
+enum kt_code kt_index_matches(const char *worktree, const struct kt_index_entry *entries,
+	size_t len, bool *out, struct kt_error *err)
 {
 	struct target target = {.entries = entries, .len = len};
 	bool matches = false;
 	enum kt_code code = target_init(&target, worktree, err);
 
-	(void)store;
 	if (code == KT_E_OK && kt_git_is_there(target.path) &&
 		!match_with_libgit2(&target, &matches))
 		code = match_with_git(&target, &matches, err);

@@ -23,7 +23,7 @@ KT_MUST_CHECK enum kt_code kt_index_update_by_git(const char *worktree,
 	const struct kt_index_entry *entries, size_t len, struct kt_error *err);
 
 /* True when the index holds exactly these blobs at these paths, stage 0. Read-only. */
-KT_MUST_CHECK enum kt_code kt_index_matches(struct kt_store *store, const char *worktree,
+KT_MUST_CHECK enum kt_code kt_index_matches(const char *worktree,
 	const struct kt_index_entry *entries, size_t len, bool *out, struct kt_error *err);
 
 /*

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "ipc/buffer.h"
+#include "ipc/file.h"
 #include "ipc/patience.h"
 #include "supervisor/git/commit.h"
 #include "supervisor/git/files.h"
@@ -30,9 +31,9 @@ enum kt_code kt_git_failure(struct kt_error *err, int sys_errno, const char *wha
 	return kt_error_sys(err, code, sys_errno, "%s", what);
 }
 
-char *kt_ref_lock_path(const struct kt_repository *repo, const char *ref)
+char *kt_ref_lock_path(const char *common_dir, const char *ref)
 {
-	return kt_format("%s/%s.lock", repo->common_dir, ref);
+	return kt_format("%s/%s.lock", common_dir, ref);
 }
 
 /* errno is EEXIST when somebody else held it all along. */
@@ -98,7 +99,7 @@ static enum kt_code compare(
 static void append_reflog(const char *common_dir, const struct kt_ref_move *move)
 {
 	char *path = kt_format("%s/logs/%s", common_dir, move->ref);
-	char *folder = kt_git_path_parent(path);
+	char *folder = kt_path_parent(path);
 	char *line;
 	int fd;
 
@@ -147,8 +148,8 @@ static enum kt_code move_locked(const char *common_dir, const struct kt_ref_move
 	bool *is_ours, struct kt_error *err)
 {
 	char *path = kt_format("%s/%s", common_dir, move->ref);
-	char *lock = kt_format("%s.lock", path);
-	char *folder = kt_git_path_parent(path);
+	char *lock = kt_ref_lock_path(common_dir, move->ref);
+	char *folder = kt_path_parent(path);
 	struct kt_oid now;
 	enum kt_code code = compare(common_dir, move, err);
 	int failure = 0;
@@ -180,8 +181,8 @@ out:
 enum kt_code kt_refs_move(
 	const char *common_dir, const struct kt_ref_move *move, struct kt_error *err)
 {
-	char *lock = kt_format("%s/%s.lock", common_dir, move->ref);
-	char *folder = kt_git_path_parent(lock);
+	char *lock = kt_ref_lock_path(common_dir, move->ref);
+	char *folder = kt_path_parent(lock);
 	bool is_ours = true;
 	enum kt_code code;
 	int fd = -1, failure = 0;
@@ -231,7 +232,7 @@ enum kt_code kt_refs_sync(const char *common_dir, const char *ref, struct kt_err
 {
 	char *path = kt_format("%s/%s", common_dir, ref);
 	char *packed = kt_format("%s/packed-refs", common_dir);
-	char *folder = kt_git_path_parent(path);
+	char *folder = kt_path_parent(path);
 	bool is_loose = kt_git_is_there(path);
 	int failure = sync_file(is_loose ? path : packed);
 

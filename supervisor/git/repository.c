@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "ipc/buffer.h"
+#include "ipc/file.h"
 #include "ipc/patience.h"
 #include "supervisor/git/files.h"
 #include "supervisor/git/gitconfig.h"
@@ -101,7 +102,7 @@ static char *primary_of(const char *common_dir, const struct core_facts *facts)
 	if (facts->worktree != NULL)
 		return kt_git_path_resolve(common_dir, facts->worktree);
 	if (name != NULL && strcmp(name, "/.git") == 0)
-		return kt_git_path_parent(common_dir);
+		return kt_path_parent(common_dir);
 	return NULL;
 }
 
@@ -122,7 +123,7 @@ static bool climb(const char *start, char **top, char **git_dir)
 		}
 		if (strcmp(at, "/") == 0)
 			break;
-		parent = kt_git_path_parent(at);
+		parent = kt_path_parent(at);
 		free(at);
 		at = parent;
 	}

@@ -20,7 +20,7 @@ static char *registered_path(const char *git_dir)
 	char *place = NULL, *path = NULL;
 
 	if (entry != NULL) {
-		place = kt_git_path_parent(entry);
+		place = kt_path_parent(entry);
 		path = kt_git_path_resolve(git_dir, place);
 	}
 	free(place);

@@ -275,7 +275,7 @@ static enum kt_code heal_index(struct kt_writer *writer, struct kt_error *err)
 			(struct kt_index_entry){mission->snapshot_path, writer->snapshot_blob};
 	if (len == 0)
 		return KT_E_OK;
-	code = kt_index_matches(writer->store, writer->to.worktree, entries, len, &matches, err);
+	code = kt_index_matches(writer->to.worktree, entries, len, &matches, err);
 	if (code == KT_E_GIT_FAILED && kt_destination_is_own(&writer->to)) {
 		kt_writer_notice(writer, "healed: the index of %s could not be read; made anew",
 			writer->to.worktree);

@@ -270,8 +270,7 @@ static char *git_dir_of(const struct kt_writer *writer)
 bool kt_intent_break_stale_locks(struct kt_writer *writer)
 {
 	struct lock_rule rule;
-	char *ref_lock =
-		kt_format("%s/%s.lock", writer->options.mission->common_dir, writer->to.ref);
+	char *ref_lock = kt_ref_lock_path(writer->options.mission->common_dir, writer->to.ref);
 	char *git_dir = git_dir_of(writer), *index_lock = NULL, *objects = NULL;
 	bool is_held = false;
 

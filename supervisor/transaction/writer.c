@@ -368,10 +368,9 @@ void kt_writer_finish(struct kt_writer *writer)
 		/* Only an idle writer waits without an end. A descriptor below zero is one that
 		 * poll passes over. */
 		struct pollfd entry = {wait.fd, POLLIN, 0};
-		int64_t left = wait.deadline_ms - kt_clock_monotonic_ms();
 
 		KT_BUG_UNLESS(wait.deadline_ms >= 0);
-		(void)poll(&entry, 1, (int)(left * (left > 0)));
+		(void)poll(&entry, 1, kt_clock_left_ms(wait.deadline_ms, kt_clock_monotonic_ms()));
 	}
 }
 

@@ -94,16 +94,14 @@ static void check_clean_update(struct fixture *it)
 	bool matches = true;
 
 	commit_files(it, entries);
-	assert_int_equal(kt_index_matches(it->store, it->box->repo, entries, 2, &matches, &it->err),
-		KT_E_OK);
+	assert_int_equal(kt_index_matches(it->box->repo, entries, 2, &matches, &it->err), KT_E_OK);
 	assert_false(matches);
 	update(it, entries);
 	kt_sandbox_expect(it->box, "", "git status --porcelain");
 	kt_sandbox_expect(it->box, "", "git diff-files");
 	kt_sandbox_expect(it->box, "", "git diff-index --cached HEAD");
 	kt_sandbox_expect(it->box, "", "git fsck --strict --no-dangling 2>&1");
-	assert_int_equal(kt_index_matches(it->store, it->box->repo, entries, 2, &matches, &it->err),
-		KT_E_OK);
+	assert_int_equal(kt_index_matches(it->box->repo, entries, 2, &matches, &it->err), KT_E_OK);
 	assert_true(matches);
 }
 

@@ -234,7 +234,7 @@ static void a_held_ref_lock_is_waited_for_and_then_reported(void **state)
 	struct fixture *it = *state;
 	struct chain chain = {.parent = tip_of(it, "refs/heads/main")};
 	struct kt_oid old = chain.parent;
-	char *lock = kt_ref_lock_path(it->repo, "refs/heads/main");
+	char *lock = kt_ref_lock_path(it->repo->common_dir, "refs/heads/main");
 
 	chain_add(it, &chain);
 	assert_int_equal(kt_commit_barrier(it->store, &it->err), KT_E_OK);

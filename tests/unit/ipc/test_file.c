@@ -221,6 +221,14 @@ static void a_fixed_clock_stands_or_steps_and_comes_back(void **state)
 	assert_true(kt_clock_monotonic_ms() > 0);
 }
 
+static void no_time_is_left_when_a_deadline_has_passed(void **state)
+{
+	(void)state;
+	assert_int_equal(kt_clock_left_ms(1500, 1000), 500);
+	assert_int_equal(kt_clock_left_ms(1000, 1000), 0);
+	assert_int_equal(kt_clock_left_ms(999, 1000), 0);
+}
+
 static void fixed_randomness_repeats_and_real_does_not(void **state)
 {
 	unsigned char first[16], second[16];
@@ -279,7 +287,7 @@ static void a_log_line_is_one_line_with_foreign_text_escaped(void **state)
 
 	(void)state;
 	kt_log_open("kitty-worker", "lane-a");
-	kt_log_set_level(KT_LOG_WARN);
+	(void)unsetenv("SPEC_KITTY_LOG"); /* then it is `warn` */
 	line = logged(KT_LOG_WARN, "a \"b\"\n\x1b[31m\xff");
 	assert_memory_equal(line, "time=", 5);
 	assert_non_null(strstr(line, " level=warn program=kitty-worker pid="));
@@ -325,6 +333,7 @@ int main(void)
 		cmocka_unit_test(errno_is_mapped_to_its_code),
 		cmocka_unit_test(a_full_disk_is_told_as_such),
 		cmocka_unit_test(a_fixed_clock_stands_or_steps_and_comes_back),
+		cmocka_unit_test(no_time_is_left_when_a_deadline_has_passed),
 		cmocka_unit_test(fixed_randomness_repeats_and_real_does_not),
 		cmocka_unit_test(a_buffer_grows_is_consumed_and_stays_a_c_string),
 		cmocka_unit_test(a_log_line_is_one_line_with_foreign_text_escaped),

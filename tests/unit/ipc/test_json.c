@@ -377,11 +377,16 @@ static void foreign_bytes_become_replacement_characters(void **state)
 static void utf8_validity_follows_the_rfc(void **state)
 {
 	(void)state;
-	assert_true(kt_utf8_is_valid("a\xc2\x80\xe0\xa0\x80\xef\xbf\xbf\xf4\x8f\xbf\xbf", 13));
-	assert_false(kt_utf8_is_valid("\xc1\xbf", 2));
-	assert_false(kt_utf8_is_valid("\xe0\x9f\xbf", 3));
-	assert_false(kt_utf8_is_valid("\xf0\x8f\xbf\xbf", 4));
-	assert_false(kt_utf8_is_valid("\x80", 1));
+	assert_int_equal(kt_utf8_length("a", 1), 1);
+	assert_int_equal(kt_utf8_length("\xc2\x80", 2), 2);
+	assert_int_equal(kt_utf8_length("\xe0\xa0\x80", 3), 3);
+	assert_int_equal(kt_utf8_length("\xef\xbf\xbf", 3), 3);
+	assert_int_equal(kt_utf8_length("\xf4\x8f\xbf\xbf", 4), 4);
+	assert_int_equal(kt_utf8_length("\xf4\x8f\xbf\xbf", 3), 0);
+	assert_int_equal(kt_utf8_length("\xc1\xbf", 2), 0);
+	assert_int_equal(kt_utf8_length("\xe0\x9f\xbf", 3), 0);
+	assert_int_equal(kt_utf8_length("\xf0\x8f\xbf\xbf", 4), 0);
+	assert_int_equal(kt_utf8_length("\x80", 1), 0);
 	assert_int_equal(kt_utf8_decode("\xf0\x9f\x98\x80", 4), 0x1F600);
 }
 

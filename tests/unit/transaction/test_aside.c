@@ -102,10 +102,10 @@ static void drive_until(struct fixture *f, size_t answers)
 
 	while (f->answers < answers && !kt_writer_turn(f->writer, &wait)) {
 		struct pollfd entry = {wait.fd, POLLIN, 0};
-		int64_t left = wait.deadline_ms - kt_clock_monotonic_ms();
+		int left = kt_clock_left_ms(wait.deadline_ms, kt_clock_monotonic_ms());
 
 		if (f->answers < answers)
-			(void)poll(&entry, 1, (int)(left * (left > 0)));
+			(void)poll(&entry, 1, left);
 	}
 }
 

@@ -35,9 +35,10 @@ static struct kt_child_status wait_for(struct kt_subprocess *process)
 	struct kt_child_status status = {0};
 
 	while (!kt_subprocess_poll(process, &status)) {
-		int64_t left = kt_subprocess_wake_ms(process) - kt_clock_monotonic_ms();
+		int left =
+			kt_clock_left_ms(kt_subprocess_wake_ms(process), kt_clock_monotonic_ms());
 
-		(void)kt_fd_wait(process->child.pidfd, POLLIN, left > 0 ? (int)left : 0);
+		(void)kt_fd_wait(process->child.pidfd, POLLIN, left);
 	}
 	return status;
 }
