@@ -5,14 +5,12 @@
  */
 #include "supervisor/close.h"
 
-#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <kitty/limits.h>
 
 #include "ipc/buffer.h"
-#include "ipc/clock.h"
 #include "ipc/file.h"
 #include "supervisor/close_private.h"
 #include "supervisor/git/store.h"
@@ -20,7 +18,10 @@
 #include "supervisor/lease.h"
 #include "supervisor/transaction/holder.h"
 #include "supervisor/transaction/lock.h"
+#include "supervisor/transaction/reader.h"
 #include "supervisor/trash.h"
+
+#define PASSES_MAX 3
 
 /* ---- items ---- */
 
@@ -38,11 +39,19 @@ struct kt_json *kt_close_item(struct kt_json *items, const char *kind, const cha
 }
 
 struct closing {
-	const struct kt_close *wish;
+	const struct kt_close *wish; /* as the mission is found under the lock */
 	struct kt_store *store;
 	struct kt_json *items;
 	size_t remaining;
+	bool is_again; /* the second look: what is absent was told */
 };
+
+static void item_absent(
+	const struct closing *c, const char *kind, const char *lane, const char *name)
+{
+	if (!c->is_again)
+		(void)kt_close_item(c->items, kind, lane, name, "absent");
+}
 
 static void item_kept(
 	struct closing *c, const char *kind, const char *lane, const char *name, const char *reason)
@@ -67,16 +76,9 @@ static void item_kept_error(struct closing *c, const char *kind, const char *lan
 enum kt_code kt_close_lock(
 	const struct kt_mission *mission, const char *command, int *fd, struct kt_error *err)
 {
-	int64_t until = kt_clock_monotonic_ms() + KT_LOCK_TIMEOUT_MS;
-	enum kt_code code = KT_E_OK;
+	enum kt_code code = kt_lock_wait(mission->lock_path, KT_LOCK_TIMEOUT_MS, fd, err);
 	char *holder = NULL;
 
-	*fd = -1;
-	do {
-		code = kt_lock_try(mission->lock_path, fd, err);
-		if (code == KT_E_OK && *fd < 0)
-			(void)poll(NULL, 0, 20);
-	} while (code == KT_E_OK && *fd < 0 && kt_clock_monotonic_ms() < until);
 	if (code != KT_E_OK)
 		return code;
 	if (*fd >= 0)
@@ -183,17 +185,37 @@ static void worktree_drop(struct closing *c, const char *lane, const char *path,
 	}
 }
 
+/* Under the lock: one that is being made at this moment looks like somebody else's. */
+static bool worktree_look(
+	struct closing *c, const char *lane, const char *path, struct kt_worktree_facts *facts)
+{
+	const struct kt_repository *repo = c->wish->repo;
+	struct kt_error err = KT_ERROR_INIT;
+	bool is_there = false;
+	int lock = -1;
+
+	if (kt_repository_lock(repo, KT_LOCK_TIMEOUT_MS, &lock, &err) != KT_E_OK) {
+		item_kept_error(c, "worktree", lane, path, &err);
+		return false;
+	}
+	is_there = !is_gone(c, path);
+	if (is_there) {
+		kt_worktree_removal_resume(repo, path);
+		kt_worktree_inspect(repo, path, facts);
+	} else {
+		item_absent(c, "worktree", lane, path);
+	}
+	kt_repository_unlock(lock);
+	return is_there;
+}
+
 static void worktree_close(struct closing *c, const char *lane, const char *path, const char *trash)
 {
 	struct kt_worktree_facts facts;
 	char *reason = NULL;
 
-	if (is_gone(c, path)) {
-		(void)kt_close_item(c->items, "worktree", lane, path, "absent");
+	if (!worktree_look(c, lane, path, &facts))
 		return;
-	}
-	kt_worktree_removal_resume(c->wish->repo, path);
-	kt_worktree_inspect(c->wish->repo, path, &facts);
 	reason = kt_worktree_foreign_lock(&facts);
 	if (reason != NULL)
 		item_kept(c, "worktree", lane, path, reason);
@@ -248,7 +270,7 @@ static void branch_close(struct closing *c, const char *lane, const char *branch
 	enum kt_code code = kt_trash_read(c->wish->repo, ref, &oid, &err);
 
 	if (code == KT_E_OK && oid == NULL) {
-		(void)kt_close_item(c->items, "branch", lane, branch, "absent");
+		item_absent(c, "branch", lane, branch);
 		goto out;
 	}
 	if (code == KT_E_OK && elsewhere != NULL)
@@ -268,6 +290,26 @@ out:
 	free(ref);
 }
 
+/* Under the lock: a worktree that came back since goes first, with the next pass. */
+static void lane_branch_close(struct closing *c, const char *id)
+{
+	const struct kt_mission *mission = c->wish->mission;
+	char *branch = kt_mission_lane_branch(mission, id);
+	char *worktree = kt_mission_lane_worktree(mission, id);
+	char *trash = kt_format("heads/%s", id);
+	struct kt_error err = KT_ERROR_INIT;
+	int lock = -1;
+
+	if (kt_repository_lock(c->wish->repo, KT_LOCK_TIMEOUT_MS, &lock, &err) != KT_E_OK)
+		item_kept_error(c, "branch", id, branch, &err);
+	else if (c->remaining > 0 || mission->coordination_branch == NULL || is_gone(c, worktree))
+		branch_close(c, id, branch, trash);
+	kt_repository_unlock(lock);
+	free(trash);
+	free(worktree);
+	free(branch);
+}
+
 static void lanes_close(struct closing *c)
 {
 	const struct kt_lanes *lanes = c->wish->plan == NULL ? NULL : c->wish->plan->lanes;
@@ -281,31 +323,67 @@ static void lanes_close(struct closing *c)
 			worktree_close(c, id, path, id);
 		free(path);
 	}
-	for (size_t i = 0; lanes != NULL && i < lanes->len; i++) {
-		const char *id = lanes->lanes[i].id;
-		char *branch = kt_mission_lane_branch(c->wish->mission, id);
-		char *trash = kt_format("heads/%s", id);
-
-		if (strcmp(id, "lane-planning") != 0)
-			branch_close(c, id, branch, trash);
-		free(trash);
-		free(branch);
-	}
+	for (size_t i = 0; lanes != NULL && i < lanes->len; i++)
+		if (strcmp(lanes->lanes[i].id, "lane-planning") != 0)
+			lane_branch_close(c, lanes->lanes[i].id);
 }
 
-static void coordination_close(struct closing *c)
+/* Of a command that began before the mission was closed. */
+static bool has_come_back(const struct closing *c)
 {
 	const struct kt_mission *mission = c->wish->mission;
+	const struct kt_lanes *lanes = c->wish->plan == NULL ? NULL : c->wish->plan->lanes;
+	bool is_there = !is_gone(c, mission->coord_worktree);
 
-	if (mission->coordination_branch == NULL)
-		return;
-	worktree_close(c, NULL, mission->coord_worktree, "coord");
-	/* The lanes' list stands on this branch: as long as something remains it is needed. */
-	if (c->remaining > 0)
+	for (size_t i = 0; !is_there && lanes != NULL && i < lanes->len; i++) {
+		char *path = kt_mission_lane_worktree(mission, lanes->lanes[i].id);
+
+		is_there = strcmp(lanes->lanes[i].id, "lane-planning") != 0 && !is_gone(c, path);
+		free(path);
+	}
+	return is_there;
+}
+
+/* Nobody makes a worktree of the mission without this branch, nor without the lock that is held
+ * here: what is not there now does not come any more. False: something came. */
+static bool coordination_branch_close(struct closing *c)
+{
+	const char *branch = c->wish->mission->coordination_branch;
+	struct kt_error err = KT_ERROR_INIT;
+	bool is_alone = false;
+	int lock = -1;
+
+	if (kt_repository_lock(c->wish->repo, KT_LOCK_TIMEOUT_MS, &lock, &err) != KT_E_OK) {
+		item_kept_error(c, "branch", NULL, branch, &err);
+		return true;
+	}
+	is_alone = !has_come_back(c);
+	if (is_alone)
+		branch_close(c, NULL, branch, "coordination");
+	kt_repository_unlock(lock);
+	return is_alone;
+}
+
+static void all_close(struct closing *c)
+{
+	const struct kt_mission *mission = c->wish->mission;
+	bool is_done = false;
+
+	for (int i = 0; i < PASSES_MAX && !is_done; i++) {
+		c->is_again = i > 0;
+		lanes_close(c);
+		if (mission->coordination_branch == NULL)
+			return;
+		worktree_close(c, NULL, mission->coord_worktree, "coord");
+		/* The lanes' list stands on this branch: as long as something remains it is needed.
+		 */
+		if (c->remaining > 0)
+			break;
+		is_done = coordination_branch_close(c);
+	}
+	if (!is_done)
 		item_kept(c, "branch", NULL, mission->coordination_branch,
 			"something else of the mission remains");
-	else
-		branch_close(c, NULL, mission->coordination_branch, "coordination");
 }
 
 /* ---- the whole ---- */
@@ -370,8 +448,7 @@ static enum kt_code close_locked(struct closing *c, struct kt_json **report, str
 		code = kt_store_open(c->wish->repo, &c->store, err);
 	if (code != KT_E_OK)
 		return code;
-	lanes_close(c);
-	coordination_close(c);
+	all_close(c);
 	*report = kt_json_new_object();
 	kt_json_set(*report, "items", c->items);
 	kt_json_set_int(*report, "remaining", (int64_t)c->remaining);
@@ -382,16 +459,31 @@ static enum kt_code close_locked(struct closing *c, struct kt_json **report, str
 enum kt_code kt_mission_close(
 	const struct kt_close *wish, struct kt_json **report, struct kt_error *err)
 {
-	struct closing c = {wish, NULL, kt_json_new_array(), 0};
+	struct kt_close now = *wish;
+	struct closing c = {.wish = &now, .items = kt_json_new_array()};
+	struct kt_mission *mission = NULL;
+	struct kt_view *view = NULL;
 	int lock = -1;
 	/* Asked before the lock, too: a supervisor keeps it for ever. */
 	enum kt_code code = kt_close_liveness(wish->mission, wish->plan, err);
 
 	if (code == KT_E_OK)
 		code = kt_close_lock(wish->mission, "kitty mission close", &lock, err);
+	/* Whoever had the lock before may have committed, closed or restored. */
 	if (code == KT_E_OK)
+		code = kt_mission_resolve(
+			wish->repo, wish->mission->slug, wish->repo->primary, &mission, NULL, err);
+	if (code == KT_E_OK)
+		code = kt_view_load(wish->repo, mission, &view, err);
+	if (code == KT_E_OK) {
+		now.mission = mission;
+		now.plan = view->plan;
+		now.tip = view->tip;
 		code = close_locked(&c, report, err);
+	}
 	kt_close_unlock(wish->mission, lock);
+	kt_view_free(view);
+	kt_mission_free(mission);
 	kt_store_close(c.store);
 	kt_json_free(c.items);
 	return code;

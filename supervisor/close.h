@@ -18,6 +18,7 @@
 struct kt_close {
 	const struct kt_repository *repo;
 	const struct kt_mission *mission;
+	/* As they were when the command began; under the lock they are read again. */
 	const struct kt_plan *plan; /* NULL: not finalised, no lanes */
 	struct kt_oid tip; /* of the coordination branch, or what refs/kitty/closed holds */
 	/* True: uncommitted files and tips go to the trash, and everything is removed. False: only

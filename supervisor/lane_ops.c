@@ -35,7 +35,7 @@ static enum kt_code map_coordination(enum kt_code code, struct kt_error *err)
 enum kt_code kt_coordination_prepare(const struct kt_repository *repo,
 	const struct kt_mission *mission, bool *created, struct kt_error *err)
 {
-	char *reason = NULL, *tip = NULL, *remains_to = NULL;
+	char *reason = NULL, *tip = NULL, *remains_to = NULL, *needs = NULL;
 	struct kt_worktree_plan plan = {
 		.path = mission->coord_worktree, .branch = mission->coordination_branch};
 	enum kt_code code = KT_E_OK;
@@ -48,15 +48,21 @@ enum kt_code kt_coordination_prepare(const struct kt_repository *repo,
 		code = kt_error_set(err, KT_E_COORDINATION_BRANCH_DELETED, "branch %s",
 			mission->coordination_branch);
 	if (code != KT_E_OK)
-		return code;
+		return kt_mission_gone(repo, mission, err);
 	reason = kt_format("kitty:%s", mission->slug);
 	plan.lock_reason = reason;
-	remains_to = kt_format("%s/quarantine/%lld-coord", mission->run_dir,
-		(long long)kt_clock_wall_us());
+	/* Of a closed mission coordination_ref is another one. */
+	needs = kt_format("refs/heads/%s", mission->coordination_branch);
+	plan.needs_ref = needs;
+	remains_to = kt_format(
+		"%s/quarantine/%lld-coord", mission->run_dir, (long long)kt_clock_wall_us());
 	plan.remains_to = remains_to;
 	code = kt_worktree_create(repo, &plan, created, err);
-	if (code != KT_E_OK)
-		code = map_coordination(code, err);
+	if (code != KT_E_OK) {
+		(void)map_coordination(code, err);
+		code = kt_mission_gone(repo, mission, err);
+	}
+	free(needs);
 	free(remains_to);
 	free(reason);
 	free(tip);
@@ -204,6 +210,7 @@ static enum kt_code create_worktree(const struct kt_repository *repo,
 		.branch = place->branch,
 		.start = start,
 		.lock_reason = reason,
+		.needs_ref = mission->coordination_ref,
 		.sparse_patterns = (const char *const *)patterns,
 		.absent_paths = (const char *const *)absent};
 	enum kt_code code = KT_E_OK;
@@ -293,7 +300,8 @@ enum kt_code kt_lane_prepare(const struct kt_repository *repo, const struct kt_m
 		code = kt_error_set(
 			err, KT_E_LANE_ALLOCATION_FAILED, "%s has no HEAD", place.worktree);
 	if (code != KT_E_OK) {
-		code = map_allocation(code, err);
+		(void)map_allocation(code, err);
+		code = kt_mission_gone(repo, mission, err);
 		goto out;
 	}
 	kt_lane_record_write(mission, &place, tip == NULL ? base : NULL, head);

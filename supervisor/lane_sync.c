@@ -11,7 +11,6 @@
 #include <kitty/limits.h>
 
 #include "ipc/buffer.h"
-#include "ipc/patience.h"
 #include "supervisor/git/hold.h"
 #include "supervisor/git/merge.h"
 #include "supervisor/git/worktree.h"
@@ -310,13 +309,8 @@ static enum kt_code lane_lock(const struct kt_mission *mission, const struct kt_
 	int *fd, struct kt_error *err)
 {
 	char *path = kt_format("%s/%s.flock", mission->run_dir, wish->lane_id);
-	struct kt_patience patience = kt_patience_of(KT_LOCK_TIMEOUT_MS);
-	enum kt_code code = KT_E_OK;
+	enum kt_code code = kt_lock_wait(path, KT_LOCK_TIMEOUT_MS, fd, err);
 
-	*fd = -1;
-	do
-		code = kt_lock_try(path, fd, err);
-	while (code == KT_E_OK && *fd < 0 && kt_patience_pause(&patience));
 	if (code == KT_E_OK && *fd < 0)
 		code = kt_error_set(
 			err, KT_E_TIMEOUT, "another process prepares %s", wish->lane_id);

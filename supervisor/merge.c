@@ -4,20 +4,18 @@
  */
 #include "supervisor/merge.h"
 
-#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <kitty/limits.h>
 
-#include "ipc/clock.h"
 #include "ipc/file.h"
 #include "supervisor/merge_private.h"
 #include "supervisor/transaction/holder.h"
 #include "supervisor/transaction/lock.h"
 #include "supervisor/transaction/writer.h"
 
-enum { MOVES_MAX = 3, LOCK_POLL_MS = 20 };
+enum { MOVES_MAX = 3 };
 
 /* ---- the strategy: chosen once, kept by the record ---- */
 
@@ -260,14 +258,9 @@ static enum kt_code predict(struct kt_merge_run *run, struct kt_error *err)
 
 enum kt_code kt_merge_lock(const struct kt_mission *mission, int *fd, struct kt_error *err)
 {
-	int64_t deadline = kt_clock_monotonic_ms() + KT_LOCK_TIMEOUT_MS;
-	enum kt_code code = kt_lock_try(mission->lock_path, fd, err);
+	enum kt_code code = kt_lock_wait(mission->lock_path, KT_LOCK_TIMEOUT_MS, fd, err);
 	char *holder = NULL;
 
-	while (code == KT_E_OK && *fd < 0 && kt_clock_monotonic_ms() < deadline) {
-		(void)poll(NULL, 0, LOCK_POLL_MS);
-		code = kt_lock_try(mission->lock_path, fd, err);
-	}
 	if (code == KT_E_OK && *fd < 0) {
 		holder = kt_holder_describe(mission);
 		code = kt_error_set(err, KT_E_BOOKKEEPING_LOCK_TIMEOUT, "by %s", holder);
@@ -429,7 +422,7 @@ static struct kt_json *report_new(const struct kt_merge_options *options)
 	return report;
 }
 
-enum kt_code kt_merge(
+enum kt_code kt_merge_alone(
 	const struct kt_merge_options *options, struct kt_json **report, struct kt_error *err)
 {
 	struct kt_merge_run run = {.options = options, .report = report_new(options)};
@@ -457,8 +450,8 @@ enum kt_code kt_merge(
 	return code;
 }
 
-enum kt_code kt_merge_abort(const struct kt_repository *repo, const struct kt_mission *mission,
-	struct kt_json **report, struct kt_error *err)
+enum kt_code kt_merge_abort_alone(const struct kt_repository *repo,
+	const struct kt_mission *mission, struct kt_json **report, struct kt_error *err)
 {
 	struct kt_merge_options options = {.repo = repo, .mission = mission};
 	struct kt_merge_run run = {.options = &options};

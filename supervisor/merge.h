@@ -48,7 +48,8 @@ struct kt_merge_options {
  * KT_E_MERGE_NOT_READY, KT_E_MERGE_UNVERIFIED, KT_E_MERGE_CHECKOUT_BLOCKED, KT_E_MERGE_STATE,
  * KT_E_MERGE_NO_STATE, KT_E_SUPERVISOR_RUNNING, KT_E_GIT_TOO_OLD_FOR_MERGE,
  * KT_E_LANE_TOUCHES_KITTY_SPECS, KT_E_LANE_OUTSIDE_OWNED, KT_E_BOOKKEEPING_COMMIT_FAILED (the
- * reference-transaction hook refused). Gives *report.
+ * reference-transaction hook refused), KT_E_TIMEOUT (another merge of the mission is at work).
+ * Gives *report. The mission is looked at again once no other merge is at work.
  */
 KT_MUST_CHECK enum kt_code kt_merge(
 	const struct kt_merge_options *options, struct kt_json **report, struct kt_error *err);

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <kitty/limits.h>
+
 #include "supervisor/git/worktree.h"
 #include "supervisor/lane_ops.h"
 #include "supervisor/merge_private.h"
@@ -103,7 +105,8 @@ static enum kt_code remove_branch(
 	if (code == KT_E_OK && found && !contained) {
 		why = kt_format("it has commits after the approved one (%s)", text.text);
 		add_kept(run, branch, why);
-	} else if (code == KT_E_OK && found && where != NULL && !is_removed(run, where)) {
+	} else if (code == KT_E_OK && found && where != NULL &&
+		   !(run->options->dry_run && is_removed(run, where))) {
 		why = kt_format("it is checked out at %s", where);
 		add_kept(run, branch, why);
 	} else if (code == KT_E_OK && found) {
@@ -146,6 +149,20 @@ static enum kt_code remove_lanes(struct kt_merge_run *run, struct kt_error *err)
 	return code;
 }
 
+/* Nobody makes a worktree of it again without the lock. */
+static enum kt_code remove_coordination_branch(struct kt_merge_run *run, struct kt_error *err)
+{
+	int lock = -1;
+	enum kt_code code = KT_E_OK;
+
+	if (!run->options->dry_run)
+		code = kt_repository_lock(run->options->repo, KT_LOCK_TIMEOUT_MS, &lock, err);
+	if (code == KT_E_OK)
+		code = remove_branch(run, run->options->mission->coordination_branch, err);
+	kt_repository_unlock(lock);
+	return code;
+}
+
 enum kt_code kt_merge_tear_down(struct kt_merge_run *run, struct kt_error *err)
 {
 	const struct kt_mission *mission = run->options->mission;
@@ -158,7 +175,7 @@ enum kt_code kt_merge_tear_down(struct kt_merge_run *run, struct kt_error *err)
 	code = remove_lanes(run, err);
 	/* The branch goes last: until then a re-run finds the mission by it. */
 	if (code == KT_E_OK && mission->coordination_branch != NULL)
-		code = remove_branch(run, mission->coordination_branch, err);
+		code = remove_coordination_branch(run, err);
 	return code;
 }
 

@@ -151,4 +151,10 @@ bool kt_merge_resolution(struct kt_merge_run *run, const char *key, const struct
 	const struct kt_oid *theirs, struct kt_oid *out);
 void kt_merge_scratch_drop(const struct kt_repository *repo, const struct kt_mission *mission);
 
+/* kt_merge and kt_merge_abort, once no other merge of the mission is at work. */
+KT_MUST_CHECK enum kt_code kt_merge_alone(
+	const struct kt_merge_options *options, struct kt_json **report, struct kt_error *err);
+KT_MUST_CHECK enum kt_code kt_merge_abort_alone(const struct kt_repository *repo,
+	const struct kt_mission *mission, struct kt_json **report, struct kt_error *err);
+
 #endif

@@ -340,6 +340,17 @@ static void roll_back(const struct making *making)
 		(void)!run_git(making->repo->primary, args, NULL, &ignored);
 }
 
+/* Under the lock: who closes a mission deletes this ref under it, too. */
+static enum kt_code check_needs(const struct making *making, struct kt_error *err)
+{
+	const char *needs = making->plan->needs_ref;
+	struct kt_oid tip;
+
+	if (needs == NULL || kt_refs_read(making->repo->common_dir, needs, &tip))
+		return KT_E_OK;
+	return kt_error_set(err, KT_E_COORDINATION_BRANCH_DELETED, "%s", needs);
+}
+
 static enum kt_code make(struct making *making, bool *created, struct kt_error *err)
 {
 	static const struct {
@@ -355,8 +366,10 @@ static enum kt_code make(struct making *making, bool *created, struct kt_error *
 		{finish, NULL},
 	};
 	bool is_whole = false;
-	enum kt_code code = clear_place(making, &is_whole, err);
+	enum kt_code code = check_needs(making, err);
 
+	if (code == KT_E_OK)
+		code = clear_place(making, &is_whole, err);
 	if (code != KT_E_OK)
 		return code;
 	if (!is_whole)

@@ -16,6 +16,8 @@ struct kt_worktree_plan {
 	const char *path;                   /* absolute */
 	const char *branch;                 /* short name */
 	const char *start;                  /* 40 hex digits; NULL: the branch must exist already */
+	const char *needs_ref; /* full name; without it nothing is made: the mission was closed
+				  meanwhile. NULL: none */
 	const char *lock_reason;            /* "kitty:<mission>" */
 	const char *const *sparse_patterns; /* NULL-terminated lines of info/sparse-checkout; NULL:
 					       full checkout */
@@ -29,6 +31,7 @@ struct kt_worktree_plan {
  * Idempotent: a healthy worktree of that path on that branch is KT_E_OK with *created false. A
  * stale registration of exactly this path is dropped first. On any failure worktree and (if this
  * call made it) branch are removed again. Errors: KT_E_BRANCH_CHECKED_OUT_ELSEWHERE,
+ * KT_E_COORDINATION_BRANCH_DELETED (needs_ref is gone),
  * KT_E_LANE_HEAD_MISMATCH (path exists on another branch), KT_E_GIT_FAILED, KT_E_TIMEOUT.
  */
 KT_MUST_CHECK enum kt_code kt_worktree_create(const struct kt_repository *repo,

@@ -58,6 +58,11 @@ struct kt_mission {
 
 void kt_mission_free(struct kt_mission *mission);
 
+/* A command has met KT_E_COORDINATION_BRANCH_DELETED: when another process closed or discarded the
+ * mission since it was resolved, that is the error. Any other one stays. Gives err->code. */
+KT_MUST_CHECK enum kt_code kt_mission_gone(const struct kt_repository *repo,
+	const struct kt_mission *mission, struct kt_error *err);
+
 /*
  * handle: ULID, mid8 or slug; NULL: the mission of the worktree that `cwd` stands in, else the only open one.
  * store may be NULL: then only what files tell is looked at first, and the object store is opened only when the

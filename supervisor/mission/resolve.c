@@ -367,3 +367,18 @@ enum kt_code kt_mission_list(const struct kt_repository *repo, struct kt_mission
 	kt_catalog_release(&query.catalog);
 	return code;
 }
+
+enum kt_code kt_mission_gone(
+	const struct kt_repository *repo, const struct kt_mission *mission, struct kt_error *err)
+{
+	struct kt_mission *now = NULL;
+	struct kt_error told = KT_ERROR_INIT, ignored = KT_ERROR_INIT;
+
+	if (err->code == KT_E_COORDINATION_BRANCH_DELETED &&
+		kt_mission_resolve(repo, mission->slug, repo->primary, &now, NULL, &ignored) ==
+			KT_E_OK &&
+		kt_mission_check_open(now, &told) != KT_E_OK)
+		*err = told;
+	kt_mission_free(now);
+	return err->code;
+}

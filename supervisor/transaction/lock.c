@@ -14,6 +14,7 @@
 
 #include "ipc/buffer.h"
 #include "ipc/file.h"
+#include "ipc/patience.h"
 
 static enum kt_code open_lock(const char *path, int *fd, struct kt_error *err)
 {
@@ -38,20 +39,40 @@ static bool is_still_there(int fd, const char *path)
 	       held.st_ino == named.st_ino;
 }
 
+static void drop_replaced(int *fd, const char *path)
+{
+	if (*fd < 0 || is_still_there(*fd, path))
+		return;
+	(void)close(*fd);
+	*fd = -1;
+}
+
+enum kt_code kt_lock_wait(const char *path, int timeout_ms, int *fd, struct kt_error *err)
+{
+	struct kt_patience patience = kt_patience_of(timeout_ms);
+	int opened = -1;
+
+	*fd = -1;
+	do {
+		enum kt_code code = KT_E_OK;
+
+		drop_replaced(&opened, path);
+		if (opened < 0)
+			code = open_lock(path, &opened, err);
+		if (code != KT_E_OK)
+			return code;
+		if (flock(opened, LOCK_EX | LOCK_NB) == 0 && is_still_there(opened, path)) {
+			*fd = opened;
+			return KT_E_OK;
+		}
+	} while (kt_patience_pause(&patience));
+	(void)close(opened);
+	return KT_E_OK;
+}
+
 enum kt_code kt_lock_try(const char *path, int *fd, struct kt_error *err)
 {
-	int opened = -1;
-	enum kt_code code = open_lock(path, &opened, err);
-
-	if (code != KT_E_OK)
-		return code;
-	if (flock(opened, LOCK_EX | LOCK_NB) == 0 && is_still_there(opened, path)) {
-		*fd = opened;
-		return KT_E_OK;
-	}
-	(void)close(opened);
-	*fd = -1;
-	return KT_E_OK;
+	return kt_lock_wait(path, 0, fd, err);
 }
 
 void kt_lock_release(int fd)

@@ -14,6 +14,9 @@
  * KT_E_OK). The descriptor is close-on-exec; closing it releases. Errors: KT_E_IO, KT_E_READ_ONLY,
  * KT_E_NO_SPACE. */
 KT_MUST_CHECK enum kt_code kt_lock_try(const char *path, int *fd, struct kt_error *err);
+/* Waits for it; *fd is -1 when another process had it all along. */
+KT_MUST_CHECK enum kt_code kt_lock_wait(
+	const char *path, int timeout_ms, int *fd, struct kt_error *err);
 void kt_lock_release(int fd); /* -1 is fine */
 
 #endif

@@ -40,7 +40,7 @@ static enum kt_code read_tip(const struct kt_repository *repo, struct kt_store *
 		code = kt_error_set(
 			err, KT_E_COORDINATION_BRANCH_DELETED, "%s", mission->coordination_branch);
 	free(ref);
-	return code;
+	return code == KT_E_OK ? KT_E_OK : kt_mission_gone(repo, mission, err);
 }
 
 static enum kt_code reduce(
