@@ -42,12 +42,20 @@ static KT_PRINTF(1, 0) char *format_command(const char *format, va_list args)
 	return kt_buffer_take(&command);
 }
 
+/* A pipeline exits as its last command does, and "|| true" as nothing: a part that found no file or no
+ * commit would pass for an empty answer. */
+static bool part_failed(const char *errors)
+{
+	return strstr(errors, "fatal: ") != NULL ||
+	       strstr(errors, "No such file or directory") != NULL;
+}
+
 static char *run_well(const struct kt_sandbox *box, const char *command)
 {
 	struct kt_buffer out = KT_BUFFER_INIT, errors = KT_BUFFER_INIT;
 	int status = run(box->repo, command, &out, &errors);
 
-	if (status != 0)
+	if (status != 0 || part_failed(kt_buffer_text(&errors)))
 		fail_msg("exit %d of: %s\n%s%s", status, command, kt_buffer_text(&out),
 			kt_buffer_text(&errors));
 	if (out.len > 0 && out.data[out.len - 1] == '\n')
