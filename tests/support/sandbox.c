@@ -42,8 +42,8 @@ static KT_PRINTF(1, 0) char *format_command(const char *format, va_list args)
 	return kt_buffer_take(&command);
 }
 
-/* A pipeline exits as its last command does, and "|| true" as nothing: a part that found no file or no
- * commit would pass for an empty answer. */
+/* A pipeline exits as its last command does, and "|| true" as nothing: a part that found no file or
+ * no commit would pass for an empty answer. */
 static bool part_failed(const char *errors)
 {
 	return strstr(errors, "fatal: ") != NULL ||

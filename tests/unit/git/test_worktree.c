@@ -96,6 +96,7 @@ static void a_sparse_lane_is_made_once(void **state)
 		"git worktree list --porcelain | grep -A4 lane-a | grep locked");
 	kt_sandbox_expect(it->box, "", "git config --get-regexp '^branch\\.' || true");
 	kt_sandbox_expect(it->box, "", "git ls-files -t | grep ^S || true");
+	kt_sandbox_expect(it->box, "2", "git -C '%s' ls-files -t | grep -c ^S", it->path);
 	kt_worktree_inspect(it->repo, it->path, &facts);
 	assert_true(facts.exists);
 	assert_true(facts.is_linked);

@@ -300,6 +300,9 @@ static void bad_slugs_are_refused_before_anything_is_written(void **state)
 		assert_int_equal(create(&f, bad[i], false), KT_E_MISSION_SLUG_INVALID);
 	assert_false(kt_sandbox_has(f.box, "kitty-specs"));
 	assert_false(kt_sandbox_has(f.box, ".git/kitty"));
+	creates(&f, "good", false);
+	assert_true(kt_sandbox_has(f.box, "kitty-specs"));
+	assert_true(kt_sandbox_has(f.box, ".git/kitty"));
 	tear_down(&f);
 }
 

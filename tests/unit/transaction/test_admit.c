@@ -45,7 +45,8 @@ static void done_without_an_integration_is_refused(void **state)
 	submit(f, approving("WP01", KT_STATUS_DONE), NULL);
 	finish(f);
 	assert_string_equal(last_code(f), "TRANSITION_REJECTED");
-	assert_ask(f, "0", "grep -c '\"done\"' " LOG " || true");
+	assert_ask(f, "0", "grep -c '\"to_lane\": \"done\"' " LOG " || true");
+	assert_ask(f, "1", "grep -c '\"to_lane\": \"approved\"' " LOG);
 	expect_clean(f);
 }
 
@@ -398,7 +399,8 @@ static void an_approval_names_the_tip_of_the_lane_unless_it_names_a_commit(void 
 	approve(f, "WP01", "approved_by");
 	assert_ask(f, "1", "tail -n 1 " LOG " | grep approved_by | grep -c %s", tip);
 	approve(f, "WP02", "approved_commit");
-	assert_ask(f, "0", "tail -n 1 " LOG " | grep -c %s || true", tip);
+	assert_ask(f, "\"approved_commit\": \"0123456789012345678901234567890123456789\"",
+		"tail -n 1 " LOG " | grep -oE '\"approved_commit\": [^,}]*|%s'", tip);
 	free(tip);
 }
 
@@ -416,6 +418,7 @@ static void an_approval_without_a_lane_names_no_commit(void **state)
 	approve(f, "WP02", NULL); /* planning */
 	approve(f, "WP03", NULL); /* in no lane */
 	assert_ask(f, "0", "grep -c approved_commit " LOG " || true");
+	assert_ask(f, "3", "grep -c '\"to_lane\": \"approved\"' " LOG);
 	expect_clean(f);
 }
 

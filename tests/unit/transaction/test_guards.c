@@ -7,6 +7,8 @@
 
 #define REF "refs/heads/kitty/mission-" SLUG
 #define ID "01KSPTVW00000000000000AAAA"
+#define ROWS_FOR_REVIEW \
+	"git show " REF ":kitty-specs/" SLUG "/status.events.jsonl | grep -c for_review"
 
 static const char *code_of(struct fixture *f, struct kt_json *request)
 {
@@ -123,10 +125,9 @@ static void a_plan_that_cannot_be_read_again_permits_nothing(void **state)
 	kt_seam_then("kt_plan_load", 1, KT_E_GIT_FAILED);
 	assert_string_equal(code_of(f, move("WP01", KT_STATUS_FOR_REVIEW, "claude")), "GIT_FAILED");
 	assert_string_equal(kt_seam_end(), "kt_plan_load");
-	assert_ask(f, "0",
-		"git show " REF ":kitty-specs/" SLUG
-		"/status.events.jsonl | grep -c for_review || true");
+	assert_ask(f, "0", ROWS_FOR_REVIEW " || true");
 	assert_string_equal(code_of(f, move("WP01", KT_STATUS_FOR_REVIEW, "claude")), "OK");
+	assert_ask(f, "1", ROWS_FOR_REVIEW);
 	expect_clean(f);
 }
 
@@ -144,6 +145,7 @@ static void a_mission_without_a_plan_goes_on_with_what_its_log_knows(void **stat
 	assert_string_equal(code_of(f, move("WP02", KT_STATUS_IN_PROGRESS, "claude")), "OK");
 	assert_string_equal(code_of(f, move("WP02", KT_STATUS_FOR_REVIEW, "claude")), "OK");
 	assert_ask(f, "0", "grep -c approved_commit " LOG " || true");
+	assert_ask(f, "1", "grep -c '\"to_lane\": \"approved\"' " LOG);
 	expect_clean(f);
 }
 
@@ -204,12 +206,14 @@ static void a_plan_comes_with_its_first_rows_or_alone(void **state)
 	free(blob);
 }
 
+#define NUMBER_SHOWN "grep -o '\"mission_number\".*' " COORD "/kitty-specs/" SLUG "/status.json"
+
 /* A plan change that was refused leaves nothing of its meta.json in the next snapshot, also when
  * the old one cannot be read back at once. */
 static void the_identity_of_a_refused_plan_is_forgotten(void **state)
 {
 	struct fixture *f = *state;
-	struct kt_json *request = note("WP01", "plan");
+	struct kt_json *request = note("WP01", "plan"), *again = note("WP01", "again");
 	char *blob = ask(f, "sed 's/\"mission_number\": null/\"mission_number\": \"042\"/' " COORD
 			    "/kitty-specs/" SLUG "/meta.json | git hash-object -w --stdin");
 
@@ -219,8 +223,10 @@ static void the_identity_of_a_refused_plan_is_forgotten(void **state)
 	assert_string_equal(code_of(f, request), "BOOKKEEPING_COMMIT_FAILED");
 	assert_string_equal(kt_seam_end(), "kt_identity_load");
 	assert_string_equal(code_of(f, note("WP01", "next")), "OK");
-	assert_ask(f, "0",
-		"grep -c '_number\": \"042' " COORD "/kitty-specs/" SLUG "/status.json || true");
+	assert_ask(f, "\"mission_number\": \"\",", NUMBER_SHOWN);
+	bring_along(again, "meta.json", blob);
+	assert_string_equal(code_of(f, again), "OK");
+	assert_ask(f, "\"mission_number\": \"42\",", NUMBER_SHOWN);
 	expect_clean(f);
 	free(blob);
 }
@@ -251,7 +257,8 @@ static void a_mission_without_an_id_has_rows_without_one(void **state)
 
 	f->mission->mission_id[0] = '\0';
 	assert_string_equal(code_of(f, move("WP01", KT_STATUS_CLAIMED, "claude")), "OK");
-	assert_ask(f, "0", "tail -n 1 " LOG " | grep -c 01KSPTVW000000000000000000 || true");
+	assert_ask(f, "2", "grep -c '\"mission_id\": \"01KSPTVW000000000000000000\"' " LOG);
+	assert_ask(f, "0", "grep '\"to_lane\": \"claimed\"' " LOG " | grep -c mission_id || true");
 	expect_clean(f);
 }
 
