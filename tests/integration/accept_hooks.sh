@@ -55,7 +55,7 @@ nothing_happened() {
 }
 
 clean_all_over() {
-	expect_eq "$(git -C "$COORD" status --porcelain --ignored)" "" "the coordination worktree"
+	silent git -C "$COORD" status --porcelain --ignored
 	expect_eq "$(git status --porcelain=v1 && git rev-parse HEAD && sha256 .git/index)" "$primary_before" "the primary checkout"
 	find .git .worktrees -name '*.lock' ! -name '*.status.lock' ! -name worktrees.lock | grep . && fail "a git lock is left"
 	find .git -name kitty-hook-index | grep . && fail "a private index is left"

@@ -77,7 +77,7 @@ for place in "$REPO" "$lane"; do
 		say "from $name in $place: commit -a"
 		user_commit "$place" "$name" commit -q -a -m "All of it"
 		expect_eq "$(git -C "$place" show --format= --name-only HEAD | sort | tr '\n' ' ')" "src/main.c src/other-$n.c "
-		expect_eq "$(git -C "$place" status --porcelain -uno)" "" "after commit -a"
+		silent git -C "$place" status --porcelain -uno
 		say "from $name in $place: commit -- path"
 		user_commit "$place" "$name" commit -q -m "One path" -- src/main.c
 		expect_eq "$(git -C "$place" show --format= --name-only HEAD)" src/main.c
@@ -93,7 +93,7 @@ for place in "$REPO" "$lane"; do
 	expect_eq "$(cat "$BOX/hook.exit")" 0 "kitty in post-checkout"
 	expect_eq "$(rows)" $((rows_before + 1)) "rows"
 	git -C "$place" checkout -q "${branch#refs/heads/}"
-	expect_eq "$(git -C "$place" status --porcelain -uno)" ""
+	silent git -C "$place" status --porcelain -uno
 	check_clean
 done
 expect_eq "$(git status --porcelain)" '?? .kittify/
@@ -111,8 +111,8 @@ echo lane >>src/main.c
 git commit -q -a -m "With a new lane"
 expect_eq "$(cat "$BOX/hook.exit")" 0 "implement in the hook: $(cat "$BOX/hook.out" "$BOX/hook.err")"
 expect_eq "$(git show --format= --name-only HEAD)" src/main.c
-expect_eq "$(git status --porcelain -uno)" "" "the primary's index"
-expect_eq "$(git -C "$REPO/.worktrees/$MISSION-lane-b" status --porcelain)" "" "the new lane"
+silent git status --porcelain -uno
+silent git -C "$REPO/.worktrees/$MISSION-lane-b" status --porcelain
 expect_eq "$(git -C "$REPO/.worktrees/$MISSION-lane-b" symbolic-ref HEAD)" "refs/heads/kitty/mission-$MISSION-lane-b"
 check_clean
 for name in pre-commit prepare-commit-msg commit-msg post-commit post-checkout pre-rebase reference-transaction; do
@@ -200,9 +200,9 @@ expect_exit 0 kitty implement WP03 --mission "$MISSION" --agent claude
 unset GIT_DIR GIT_INDEX_FILE GIT_WORK_TREE GIT_COMMON_DIR GIT_OBJECT_DIRECTORY GIT_NAMESPACE
 others_untouched
 [ -d ".worktrees/$second-lane-a" ] || fail "no lane"
-expect_eq "$(git -C ".worktrees/$second-lane-a" status --porcelain)" "" "the lane"
+silent git -C ".worktrees/$second-lane-a" status --porcelain
 git rev-parse -q --verify "refs/heads/kitty/mission-$second" >"$OUT" || fail "no branch"
-expect_eq "$(git for-each-ref refs/namespaces)" "" "namespaces"
+silent git for-each-ref refs/namespaces
 check_clean
 
 say "outside of any repository the variables do not name one"

@@ -21,7 +21,7 @@ expect_eq "$(git -C "$LANE" symbolic-ref --short HEAD)" "$BRANCH-lane-a"
 [ ! -e "$LANE/kitty-specs/$MISSION/status.events.jsonl" ] || fail "the log is in the lane"
 [ ! -e "$LANE/kitty-specs/$MISSION/status.json" ] || fail "the snapshot is in the lane"
 [ -f "$LANE/src/main.c" ] || fail "the lane has no sources"
-expect_eq "$(git -C "$LANE" status --porcelain)" ""
+silent git -C "$LANE" status --porcelain
 tail -n 1 "$LOG" | grep -q '"policy_metadata": {"agent": "claude"}' || fail "no claim metadata"
 
 say "the same agent again: the same receipt"
@@ -70,7 +70,7 @@ say "with a command: files are committed to the lane, the subtasks done, for_rev
 expect_exit 0 kitty implement WP01 --agent claude -- sh -c 'mkdir -p src/a && echo "int a;" >src/a/a.c && echo "$SPEC_KITTY_WP $SPEC_KITTY_LANE $SPEC_KITTY_MISSION" && kitty status >/dev/null && test -s "$SPEC_KITTY_PROMPT"'
 grep -qx "WP01 lane-a $MISSION" "$OUT" || fail "the command's environment or output is lost"
 grep -qx '\[implement\] WP01 is for_review' "$OUT" || fail "no closing line"
-expect_eq "$(git -C "$LANE" status --porcelain)" ""
+silent git -C "$LANE" status --porcelain
 git -C "$LANE" log -1 --format=%s%b | grep -q WP01 || fail "the commit does not name the WP"
 expect_eq "$(git -C "$LANE" log -1 --format=%an)" claude
 expect_exit 0 kitty status --json

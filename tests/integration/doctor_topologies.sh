@@ -65,9 +65,9 @@ for kind in single_branch lanes legacy; do
 	expect_exit 0 kitty mission close --discard --mission 099-name --json
 	one_object "$OUT"
 	[ ! -e "$LANE" ] || fail "the lane is still there"
-	expect_eq "$(git for-each-ref --format='%(refname)' refs/heads/kitty)" "" "lane branches"
+	silent git for-each-ref --format='%(refname)' refs/heads/kitty
 	expect_eq "$(git rev-parse "$branch")" "$tip" "the user's branch"
-	expect_eq "$(git status --porcelain)" "" "git status"
+	silent git status --porcelain
 	expect_exit 0 kitty mission restore --mission 099-name
 	expect_eq "$(git for-each-ref refs/heads)" "$refs" "the branches"
 	expect_eq "$(cat "$LANE/note")" unfinished "the unfinished file"

@@ -79,8 +79,8 @@ for place in "$REPO" "$lane"; do
 		provoke "$name"
 		expect_eq "$(git symbolic-ref HEAD)" "$branch" HEAD
 		expect_eq "$(git log --format= --name-only "$start..HEAD" | grep -c kitty)" 0 "kitty's files in the user's commits"
-		expect_eq "$(git diff --cached --name-only)" "" "what is staged"
-		expect_eq "$(git status --porcelain -uno)" "" "the checkout"
+		silent git diff --cached --name-only
+		silent git status --porcelain -uno
 		check_clean
 		cell_is ok
 	done

@@ -24,7 +24,7 @@ tip_a=$(git -C "$(lane "$A")" rev-parse HEAD)
 say "the first review merged the coordination branch into the clean lane, the log stayed out of it"
 expect_eq "$(git log --merges --format=%s "$BRANCH..$BRANCH-lane-$A" | grep -c "^Merge $BRANCH into")" 1
 [ ! -e "$(lane "$A")/kitty-specs/$MISSION/status.events.jsonl" ] || fail "the log came into the lane"
-expect_eq "$(git -C "$(lane "$A")" status --porcelain)" ""
+silent git -C "$(lane "$A")" status --porcelain
 
 say "a dependent lane holds the approved commit before it is integrated"
 work WP02 "$B" src/b/b.c "int b;"
@@ -39,27 +39,26 @@ sed -i s/2/two-b/ "$(lane "$B")/shared.txt" && git -C "$(lane "$B")" commit -q -
 sed -i s/2/two-c/ "$(lane "$C")/shared.txt" && git -C "$(lane "$C")" commit -q -am "two of c"
 approve WP02
 approve WP03
-if [ "$D" != "$B" ] && [ "$D" != "$C" ] && [ "$B" != "$C" ]; then
-	tip_b=$(git rev-parse "$BRANCH-lane-$B")
-	tip_c=$(git rev-parse "$BRANCH-lane-$C")
-	before=$(tip)
-	expect_exit 5 kitty implement WP04 --agent claude --mission "$MISSION" --json
-	one_object "$OUT"
-	expect_json "$OUT" error.code MERGE_CONFLICT
-	expect_json "$OUT" conflict.files '["shared.txt"]'
-	json "$OUT" error.detail | grep -q "WP02 at $(echo "$tip_b" | cut -c1-12), WP03 at $(echo "$tip_c" | cut -c1-12)" || fail "the tips are not named"
-	expect_eq "$(tip)" "$before" "WP04 stays planned"
-	[ ! -e "$(lane "$D")" ] || fail "a half-made lane is left"
-	! git rev-parse -q --verify "$BRANCH-lane-$D" >/dev/null || fail "a half-made branch is left"
-	say "resolved as told"
-	next=$(json "$OUT" error.next_step)
-	command=${next%%#*}
-	$command >/dev/null 2>&1
-	sed -i -e '/^<<<<<<<\|^=======\|^>>>>>>>/d' "$(lane "$C")/shared.txt"
-	git -C "$(lane "$C")" commit -q -am "both twos" || fail "not resolved where the message said"
-	expect_exit 0 kitty agent tasks move-task WP03 --to in_progress --reason resolve --agent claude --mission "$MISSION"
-	approve WP03
-fi
+{ [ "$D" != "$B" ] && [ "$D" != "$C" ] && [ "$B" != "$C" ]; } || fail "WP02, WP03 and WP04 share a lane"
+tip_b=$(git rev-parse "$BRANCH-lane-$B")
+tip_c=$(git rev-parse "$BRANCH-lane-$C")
+before=$(tip)
+expect_exit 5 kitty implement WP04 --agent claude --mission "$MISSION" --json
+one_object "$OUT"
+expect_json "$OUT" error.code MERGE_CONFLICT
+expect_json "$OUT" conflict.files '["shared.txt"]'
+json "$OUT" error.detail | grep -q "WP02 at $(echo "$tip_b" | cut -c1-12), WP03 at $(echo "$tip_c" | cut -c1-12)" || fail "the tips are not named"
+expect_eq "$(tip)" "$before" "WP04 stays planned"
+[ ! -e "$(lane "$D")" ] || fail "a half-made lane is left"
+! git rev-parse -q --verify "$BRANCH-lane-$D" >/dev/null || fail "a half-made branch is left"
+say "resolved as told"
+next=$(json "$OUT" error.next_step)
+command=${next%%#*}
+$command >/dev/null 2>&1
+sed -i -e '/^<<<<<<<\|^=======\|^>>>>>>>/d' "$(lane "$C")/shared.txt"
+git -C "$(lane "$C")" commit -q -am "both twos" || fail "not resolved where the message said"
+expect_exit 0 kitty agent tasks move-task WP03 --to in_progress --reason resolve --agent claude --mission "$MISSION"
+approve WP03
 expect_exit 0 kitty implement WP04 --agent claude --mission "$MISSION" --json
 for file in src/a/a.c src/b/b.c src/c/c.c; do
 	[ -f "$(lane "$D")/$file" ] || fail "$file is not in the base of WP04"
@@ -87,7 +86,7 @@ expect_exit 5 kitty agent tasks move-task WP05 --to in_review --agent claude --m
 one_object "$OUT"
 expect_json "$OUT" conflict.files '["shared.txt"]'
 expect_eq "$(git rev-parse "$BRANCH-lane-$E")" "$before"
-expect_eq "$(git -C "$(lane "$E")" status --porcelain)" ""
+silent git -C "$(lane "$E")" status --porcelain
 git -C "$(lane "$E")" merge -q "$BRANCH" >/dev/null 2>&1
 sed -i -e '/^<<<<<<<\|^=======\|^>>>>>>>/d' "$(lane "$E")/shared.txt"
 git -C "$(lane "$E")" commit -q -am resolved

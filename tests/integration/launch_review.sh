@@ -74,7 +74,7 @@ expect_exit 4 kitty launch --lanes all --agent critic --json
 expect_json "$OUT" error.code REVIEW_OWN_WORK
 expect_exit 3 kitty launch --lanes all --agent coder --review nobody --json
 expect_json "$OUT" error.code AGENT_UNKNOWN
-[ -e "$LOG" ] && [ "$(rows WP01 planned claimed)" -ne 0 ] && fail "it was claimed all the same"
+expect_eq "$(git cat-file blob "$BRANCH:kitty-specs/$MISSION/status.events.jsonl" | grep -o '"to_lane": "[a-z]*"')" '"to_lane": "planned"' "the moves"
 
 say "what the reviewer implemented in an earlier launch waits for another one"
 agent_config "  review_rounds: 3"
@@ -187,7 +187,7 @@ for how in edits commits both detaches; do
 	lane=$REPO/.worktrees/$MISSION-lane-a
 	expect_eq "$(git -C "$lane" symbolic-ref HEAD)" "refs/heads/$BRANCH-lane-a" "$how"
 	expect_eq "$(git -C "$lane" log -1 --first-parent --no-merges --format=%s)" "WP01: attempt 1" "the lane's tip after a reviewer that $how"
-	expect_eq "$(git -C "$lane" status --porcelain)" "" "the lane after a reviewer that $how"
+	silent git -C "$lane" status --porcelain
 	expect_eq "$(tail -n 1 "$lane/WP01/work.txt")" 1
 	kept=$(git for-each-ref --format='%(refname)' "refs/kitty/rescue/$MISSION/lane-a/")
 	[ -n "$kept" ] || fail "$how: nothing is kept"
@@ -208,7 +208,7 @@ say "the lane that was restored is reviewed by another reviewer, and what it app
 rm -f "$BOX"/reviews-*
 HOW=good expect_exit 0 kitty launch --lanes all --agent coder --mission "$MISSION" --json
 expect_eq "$(git cat-file blob "$BRANCH:WP01/work.txt" | tail -n 1)" 1
-git cat-file -e "$BRANCH:critic.txt" 2>/dev/null && fail "the reviewer's file was integrated"
+not_in "$BRANCH" critic.txt "the reviewer's file was integrated"
 expect_exit 0 kitty verify --mission "$MISSION"
 
 say "--no-review leaves the reviews to people, once"

@@ -19,7 +19,7 @@ finished() {
 	git rev-parse -q --verify "refs/kitty/closed/$MISSION" >/dev/null || fail "not closed"
 	expect_eq "$(git for-each-ref refs/heads --format='%(refname:short)' | tr '\n' ' ')" "main "
 	expect_eq "$(git worktree list | wc -l)" 1
-	expect_eq "$(git status --porcelain)" ""
+	silent git status --porcelain
 	[ ! -e ".git/kitty/$MISSION/merge.json" ] || fail "the record is left"
 	git fsck --no-dangling >"$BOX/fsck" 2>&1 || fail "fsck"
 }

@@ -181,7 +181,7 @@ for wp in WP01 WP02; do
 	stage_ends
 done
 git cat-file -e "$BRANCH:src/offer/offer.c" || fail "WP01 is done and not integrated"
-! git cat-file -e "$BRANCH:src/basket/basket.c" 2>/dev/null || fail "WP03 is integrated before it is done"
+not_in "$BRANCH" src/basket/basket.c "WP03 is integrated before it is done"
 
 say "merge: the lanes, then the target"
 # The user is through with what was open; a merge into a dirty checkout is refused, which merge_checkout.sh holds.

@@ -50,6 +50,7 @@ until [ -s "$BOX/agents" ]; do
 	kill -0 $stress 2>/dev/null || fail "it ended by itself: $(cat "$BOX/said")"
 	sleep 0.05
 done
+[ -n "$(left_over)" ] || fail "what is left would not be found"
 kill -TERM $stress
 wait $stress
 expect_eq $? 143 "the exit status"

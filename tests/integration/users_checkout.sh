@@ -135,7 +135,6 @@ git switch -q main && git reset -q --hard
 make_mission gamma 'WP01:src/gamma/**'
 work WP01 a src/gamma/a.c "int gamma;"
 approve WP01
-git rm -q --cached src/staged.c 2>/dev/null
 git switch -q -c trunk && echo trunk >clash.txt && git commit -q -am "Trunk" && git switch -q main
 echo "main" >clash.txt && git commit -q -am "Clash on main"
 leave_open main trunk

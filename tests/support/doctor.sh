@@ -41,6 +41,7 @@ found() {
 cured() {
 	expect_exit 0 sh -c "$NEXT"
 	kitty doctor --json >"$OUT" 2>"$ERR"
+	[ -n "$(json "$OUT" 'findings.#')" ] || fail "the doctor did not say what it found"
 	[ -z "$(finding_index "$1")" ] || fail "$1 is still found after: $NEXT"
 }
 

@@ -10,6 +10,8 @@
 #   json FILE PATH                a value of the JSON text in FILE
 #   expect_json FILE PATH VALUE
 #   one_object FILE               exactly one JSON object and nothing else
+#   silent COMMAND...             exit 0 and no output at all
+#   not_in COMMIT PATH TEXT       the commit is there, and without that path; else it fails with TEXT
 
 : "${KITTY_BIN:?names the build folder}" "${KITTY_SOURCE:?names the source root}"
 
@@ -187,6 +189,17 @@ expect_json() {
 	[ "$got" = "$3" ] || fail "$2 is $got instead of $3"
 }
 
+# The command must be there to say nothing: $(git -C NO_SUCH_FOLDER status) is empty, too.
+silent() {
+	said=$("$@" 2>&1) || fail "exit $?: $*: $said"
+	[ -z "$said" ] || fail "$* says: $said"
+}
+
+not_in() {
+	said=$(git -C "$REPO" ls-tree -r --name-only "$1" -- "$2") || fail "no commit $1"
+	[ -z "$said" ] || fail "$3: $said"
+}
+
 expect_eq() {
 	[ "$1" = "$2" ] || fail "$1 instead of $2${3:+: $3}"
 }
@@ -212,7 +225,7 @@ tip() { git -C "$REPO" rev-parse "refs/heads/$BRANCH"; }
 # Everything that must hold after any command: one clean coordination worktree at its branch's tip, a sound repository.
 check_clean() {
 	[ -d "$COORD" ] || fail "no coordination worktree"
-	[ -z "$(git -C "$COORD" status --porcelain)" ] || fail "coordination worktree is dirty: $(git -C "$COORD" status --porcelain)"
+	silent git -C "$COORD" status --porcelain
 	git -C "$REPO" fsck --no-dangling >"$BOX/fsck" 2>&1 || fail "fsck: $(cat "$BOX/fsck")"
 	git -C "$REPO" cat-file blob "$BRANCH:kitty-specs/$MISSION/status.events.jsonl" | cmp -s - "$LOG" ||
 		fail "the checked-out log is not the committed one"
