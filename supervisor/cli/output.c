@@ -3,6 +3,8 @@
  */
 #include "supervisor/cli/output.h"
 
+#include <poll.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -139,10 +141,29 @@ bool kt_output_has_colour(void)
 	return colour_allowed && (no_colour == NULL) && isatty(STDOUT_FILENO);
 }
 
+/* Of a pipe or a socket. Asked of the descriptor: which write of stdio failed, and why, is long
+ * forgotten. */
+static bool is_reader_gone(void)
+{
+	struct pollfd entry = {STDOUT_FILENO, POLLOUT, 0};
+
+	return poll(&entry, 1, 0) > 0 && (entry.revents & (POLLERR | POLLHUP)) != 0;
+}
+
+/* What would have happened at the first write, had it not had to wait until the work was done. */
+static int end_by_sigpipe(void)
+{
+	(void)signal(SIGPIPE, SIG_DFL);
+	(void)raise(SIGPIPE);
+	return 128 + SIGPIPE; /* whoever started this process has it blocked */
+}
+
 int kt_output_finish(int status)
 {
 	bool failed = fflush(stdout) != 0 || ferror(stdout) != 0;
 
+	if (failed && status == KT_EXIT_OK && is_reader_gone())
+		return end_by_sigpipe();
 	if (failed && status == KT_EXIT_OK) {
 		(void)fputs("kitty: standard output could not be written [IO_ERROR]\n"
 			    "next: check where the output goes, then run the command again\n",

@@ -44,7 +44,10 @@ void kt_output_advise(struct kt_json *error);
 /* One line of foreign text, control characters replaced. */
 void kt_print_safe(FILE *stream, const char *text);
 
-/* Flushes standard output; an exit status other than 0 when that failed although `status` is 0. */
+/* Flushes standard output; an exit status other than 0 when that failed although `status` is 0. To
+ * be called last: when the reader has gone away (`kitty status | head -1`) it does not return but
+ * ends the process by SIGPIPE, silently, as git and cat do. The command has done its work by then:
+ * until here the signal is ignored. */
 int kt_output_finish(int status);
 
 #endif

@@ -96,4 +96,21 @@ if [ -w /dev/full ]; then
 	kitty help >/dev/full 2>"$ERR" && fail "success although nothing could be printed"
 	grep -q IO_ERROR "$ERR" || fail "no error about standard output"
 fi
+
+say "a reader that went away is no error: as with git and cat, SIGPIPE, and only after the work was done"
+mkfifo "$BOX/pipe"
+exec 3<>"$BOX/pipe" 4>"$BOX/pipe" 3<&-
+(kitty help >&4) 2>"$ERR"
+expect_eq "$?" 141 "exit status without a reader"
+[ ! -s "$ERR" ] || fail "something on standard error: $(cat "$ERR")"
+(kitty status >&4) 2>"$ERR"
+expect_eq "$?" 3 "exit status of a failure without a reader"
+git init -q -b main "$BOX/repo"
+cd "$BOX/repo" || exit 2
+git commit -q --allow-empty -m start
+(kitty init --json >&4) 2>"$ERR"
+expect_eq "$?" 141 "exit status of init without a reader"
+[ ! -s "$ERR" ] || fail "something on standard error: $(cat "$ERR")"
+[ -f .kittify/config.yaml ] || fail "init did not do its work"
+exec 4>&-
 exit 0
