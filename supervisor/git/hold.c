@@ -18,13 +18,14 @@ struct kt_hold {
 };
 
 /* The commits that no ref leads to, one id a line. The HEADs of other worktrees do not count: git
- * refuses one whose commit an agent is making at this moment. */
+ * refuses one whose commit an agent is making at this moment. A broken ref leads nowhere; git would
+ * give up at it. It then passes over a commit that is gone as well: hence check_there. */
 static enum kt_code list_new(const struct kt_repository *repo, const struct kt_oid *commit,
 	struct kt_buffer *out, struct kt_error *err)
 {
 	struct kt_oid_text text = kt_oid_format(commit);
-	const char *const args[] = {
-		"rev-list", "--single-worktree", text.text, "--not", "--all", NULL};
+	const char *const args[] = {"rev-list", "--ignore-missing", "--single-worktree", text.text,
+		"--not", "--all", NULL};
 	const struct kt_git_call call = {.cwd = repo->primary, .args = args, .out = out};
 
 	return kt_git_run(&call, err);
@@ -48,16 +49,26 @@ static enum kt_code adopt_all(
 	return code;
 }
 
+static enum kt_code check_there(
+	struct kt_store *store, const struct kt_oid *commit, struct kt_error *err)
+{
+	struct kt_oid parent = {{0}};
+
+	return kt_store_commit_read(store, commit, &parent, NULL, NULL, err);
+}
+
 enum kt_code kt_hold_take(const struct kt_repository *repo, const struct kt_oid *commit,
 	struct kt_hold **out, struct kt_error *err)
 {
 	struct kt_hold *hold = kt_alloc(sizeof *hold);
 	struct kt_buffer list = KT_BUFFER_INIT;
-	enum kt_code code = list_new(repo, commit, &list, err);
+	enum kt_code code = kt_store_open(repo, &hold->store, err);
 
 	*out = NULL;
 	if (code == KT_E_OK)
-		code = kt_store_open(repo, &hold->store, err);
+		code = check_there(hold->store, commit, err);
+	if (code == KT_E_OK)
+		code = list_new(repo, commit, &list, err);
 	if (code == KT_E_OK)
 		code = adopt_all(hold->store, &list, err);
 	if (code == KT_E_OK)

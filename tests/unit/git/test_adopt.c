@@ -215,6 +215,25 @@ static void a_hold_ends_with_what_the_move_came_to(void **state)
 	free(kt_sandbox_run(it->box, "rm -f .git/objects/pack"));
 }
 
+/* Somebody else's broken ref is no reason to hold nothing: git gives up at it, unless told not to.
+ */
+static void a_broken_ref_elsewhere_does_not_hinder_a_hold(void **state)
+{
+	static const char *const broken[] = {"garbage", "", "ref: refs/heads/nowhere",
+		"1111111111111111111111111111111111111111"};
+	struct fixture *it = *state;
+
+	for (size_t i = 0; i < sizeof broken / sizeof broken[0]; i++) {
+		struct kt_hold *hold = NULL;
+
+		free(kt_sandbox_run(it->box, "echo '%s' >.git/refs/heads/broken", broken[i]));
+		assert_int_equal(kt_hold_take(it->repo, &it->commit, &hold, &it->err), KT_E_OK);
+		kt_sandbox_expect(it->box, "1", "ls .git/objects/pack | grep -c keep; true");
+		assert_int_equal(kt_hold_end(hold, KT_E_OK, &it->err), KT_E_OK);
+		free(kt_sandbox_run(it->box, "rm .git/refs/heads/broken .git/objects/pack/*"));
+	}
+}
+
 static void what_is_gone_cannot_be_held(void **state)
 {
 	struct fixture *it = *state;
@@ -238,6 +257,7 @@ int main(void)
 		TEST(the_journal_has_a_taken_over_blob),
 		TEST(a_held_commit_stays_until_git_has_moved_the_ref),
 		TEST(a_hold_ends_with_what_the_move_came_to),
+		TEST(a_broken_ref_elsewhere_does_not_hinder_a_hold),
 		TEST(what_is_gone_cannot_be_held),
 	};
 
