@@ -252,7 +252,11 @@ say "processes of a dead supervisor"
 SPEC_KITTY_SUPERVISOR="$MISSION:999999:1" sh -c 'sleep 300 & echo $! >'"$BOX/orphan"
 fault ORPHANED_PROCESSES
 orphan=/proc/$(cat "$BOX/orphan")/status
-[ ! -e "$orphan" ] || grep -q '^State:.Z' "$orphan" || fail "the orphan lives"
+for _ in $(seq 100); do # its end comes after the signal
+	grep -q '^State:[[:space:]]*[^ZX[:space:]]' "$orphan" 2>"$BOX/gone" || break
+	sleep 0.05
+done
+! grep -q '^State:[[:space:]]*[^ZX[:space:]]' "$orphan" 2>"$BOX/gone" || fail "the orphan lives"
 say "those of a living one are no orphans"
 SPEC_KITTY_SUPERVISOR="$MISSION:$$:$(cut -d' ' -f22 /proc/$$/stat)" sleep 300 &
 child=$!
