@@ -304,7 +304,8 @@ enum kt_code kt_lane_prepare(const struct kt_repository *repo, const struct kt_m
 		code = kt_mission_gone(repo, mission, err);
 		goto out;
 	}
-	kt_lane_record_write(mission, &place, tip == NULL ? base : NULL, head);
+	/* Another process may have made it since we looked, from another base. */
+	kt_lane_record_write(mission, &place, tip == NULL && created ? base : NULL, head);
 	*facts = prepare_facts(&place, created, head);
 out:
 	kt_lane_place_release(&place);

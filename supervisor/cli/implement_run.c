@@ -62,6 +62,7 @@ static enum kt_code programs_link(
 		char *fresh = kt_format("%s.%ld", link, (long)getpid());
 
 		program[len] = '\0';
+		(void)unlink(fresh);
 		if (symlink(program, fresh) != 0 || rename(fresh, link) != 0)
 			code = kt_error_sys(err, kt_error_from_errno(errno), errno, "%.300s", link);
 		free(link);

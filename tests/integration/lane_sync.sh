@@ -51,6 +51,27 @@ json "$OUT" error.detail | grep -q "WP02 at $(echo "$tip_b" | cut -c1-12), WP03 
 expect_eq "$(tip)" "$before" "WP04 stays planned"
 [ ! -e "$(lane "$D")" ] || fail "a half-made lane is left"
 ! git rev-parse -q --verify "$BRANCH-lane-$D" >/dev/null || fail "a half-made branch is left"
+say "a lane that another process makes meanwhile is its own: it stays, from its base"
+mkdir "$BOX/shim"
+cat >"$BOX/shim/git" <<EOT
+#!/bin/sh
+case "\$*" in
+*"refs/heads/$BRANCH^{commit}") # first for the coordination worktree, then for the base of a lane that is not there
+echo x >>"$BOX/asked"
+if [ "\$(wc -l <"$BOX/asked")" = 2 ]; then
+	PATH="$PATH" kitty internal lane-prepare --mission "$MISSION" --lane "lane-$D"
+	PATH="$PATH" kitty agent tasks add-history WP05 --note meanwhile --mission "$MISSION"
+fi >"$BOX/meanwhile" 2>&1 ;;
+esac
+exec "$(command -v git)" "\$@"
+EOT
+chmod +x "$BOX/shim/git"
+expect_exit 5 env PATH="$BOX/shim:$PATH" "$(command -v kitty)" implement WP04 --agent claude --mission "$MISSION" --json
+expect_json "$OUT" error.code MERGE_CONFLICT
+grep -q '"created": true' "$BOX/meanwhile" || fail "no lane was made meanwhile: $(cat "$BOX/meanwhile")"
+[ "$(tip)" != "$before" ] || fail "the coordination branch did not move: $(cat "$BOX/meanwhile")"
+[ -f "$(lane "$D")/.git" ] || fail "another process's lane was taken away"
+expect_json "$REPO/.git/kitty/$MISSION/lanes/lane-$D.json" fork "$before"
 say "resolved as told"
 next=$(json "$OUT" error.next_step)
 command=${next%%#*}
