@@ -2,18 +2,12 @@
 # A merge after a writer that was killed between its commit and the files of the coordination worktree: what that one left
 # undone is finished, not taken for somebody's local change. Usage: merge_heals.sh <source root>
 . "${KITTY_SOURCE:?}/tests/support/lib.sh"
+. "$KITTY_SOURCE/tests/support/merge.sh"
 . "$KITTY_SOURCE/tests/support/topology.sh"
 sandbox
 make_mission half 'WP01:src/a/**'
-expect_exit 0 kitty implement WP01 --agent claude --mission "$MISSION"
-lane=.worktrees/$MISSION-lane-a
-mkdir -p "$lane/src/a"
-echo work >"$lane/src/a/a.c"
-git -C "$lane" add src
-git -C "$lane" commit -q -m "Work"
-for to in for_review approved; do
-	expect_exit 0 kitty agent tasks move-task WP01 --to $to --mission "$MISSION"
-done
+work WP01 a src/a/a.c work
+approve WP01
 before=$(tip)
 expect_exit 0 kitty agent tasks move-task WP01 --to "done" --mission "$MISSION"
 
@@ -53,15 +47,8 @@ expect_eq "$(git show main:src/a/a.c)" work "the work in main"
 
 say "a person's change there still stops the merge"
 make_mission whole 'WP01:src/b/**'
-expect_exit 0 kitty implement WP01 --agent claude --mission "$MISSION"
-lane=.worktrees/$MISSION-lane-a
-mkdir -p "$lane/src/b"
-echo work >"$lane/src/b/b.c"
-git -C "$lane" add src
-git -C "$lane" commit -q -m "Work"
-for to in for_review approved; do
-	expect_exit 0 kitty agent tasks move-task WP01 --to $to --mission "$MISSION"
-done
+work WP01 a src/b/b.c work
+approve WP01
 echo mine >"$COORD/src/main.c"
 main=$(git rev-parse main)
 expect_exit 4 kitty merge --mission "$MISSION" --json
@@ -73,15 +60,8 @@ say "a checkout that holds the log itself, left one row behind: the next merge, 
 close_box
 sandbox
 old_mission single_branch plain 'WP01:src/a/**'
-expect_exit 0 kitty implement WP01 --agent claude --mission "$MISSION"
-lane=.worktrees/$MISSION-lane-a
-mkdir -p "$lane/src/a"
-echo work >"$lane/src/a/a.c"
-git -C "$lane" add src
-git -C "$lane" commit -q -m "Work"
-for to in for_review approved; do
-	expect_exit 0 kitty agent tasks move-task WP01 --to $to --mission "$MISSION"
-done
+work WP01 a src/a/a.c work
+approve WP01
 expect_exit 0 kitty merge --mission "$MISSION" --json
 silent git status --porcelain --untracked-files=no
 git show "HEAD~1:kitty-specs/$MISSION/status.events.jsonl" >"$LOG"

@@ -16,7 +16,7 @@
 #include "supervisor/git/commit.h"
 #include "supervisor/git/hold.h"
 #include "supervisor/git/journal.h"
-#include "support/sandbox.h"
+#include "unit/git/store_fixture.h"
 
 #define PRUNE "git gc -q --prune=now && git prune --expire=now"
 /* A commit with folders, a file by rename, a submodule's entry; on top of HEAD, named by nothing.
@@ -32,37 +32,9 @@
 	"git update-index --add --cacheinfo 160000,$(git rev-parse HEAD),module && " \
 	"git commit-tree -p HEAD -m loose $(git write-tree); rm -f .git/scratch"
 
-struct fixture {
-	struct kt_sandbox *box;
-	struct kt_repository *repo;
-	struct kt_store *store;
-	struct kt_oid commit;
-	struct kt_error err;
-};
-
 static int set_up(void **state)
 {
-	struct fixture *it = kt_alloc(sizeof *it);
-	char *made = NULL;
-
-	it->box = kt_sandbox_new();
-	made = kt_sandbox_run(it->box, MAKE_LOOSE);
-	assert_true(kt_oid_parse(made, &it->commit));
-	free(made);
-	assert_int_equal(kt_repository_find(it->box->repo, &it->repo, &it->err), KT_E_OK);
-	assert_int_equal(kt_store_open(it->repo, &it->store, &it->err), KT_E_OK);
-	*state = it;
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	struct fixture *it = *state;
-
-	kt_store_close(it->store);
-	kt_repository_free(it->repo);
-	kt_sandbox_free(it->box);
-	free(it);
+	*state = open_store(MAKE_LOOSE);
 	return 0;
 }
 

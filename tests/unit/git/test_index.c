@@ -14,44 +14,17 @@
 #include "supervisor/git/commit.h"
 #include "supervisor/git/hooks.h"
 #include "supervisor/git/index.h"
-#include "support/sandbox.h"
+#include "unit/git/store_fixture.h"
 
 static const char log_path[] = "kitty-specs/m/status.events.jsonl";
 static const char fresh_path[] = "kitty-specs/m/status.json";
 
-struct fixture {
-	struct kt_sandbox *box;
-	struct kt_repository *repo;
-	struct kt_store *store;
-	struct kt_error err;
-	struct kt_oid tip;
-};
-
 static int set_up(void **state)
 {
-	struct fixture *it = kt_alloc(sizeof *it);
-
-	it->box = kt_sandbox_new();
-	free(kt_sandbox_run(it->box,
-		"mkdir -p kitty-specs/m a/b && echo one >kitty-specs/m/status.events.jsonl"
-		" && for i in 1 2 3 4 5 6 7 8 9; do echo $i >a/b/file$i; done"
-		" && git add . && git commit -q -m files"));
-	assert_int_equal(kt_repository_find(it->box->repo, &it->repo, &it->err), KT_E_OK);
-	assert_int_equal(kt_store_open(it->repo, &it->store, &it->err), KT_E_OK);
-	assert_int_equal(
-		kt_store_ref_read(it->store, "refs/heads/main", &it->tip, &it->err), KT_E_OK);
-	*state = it;
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	struct fixture *it = *state;
-
-	kt_store_close(it->store);
-	kt_repository_free(it->repo);
-	kt_sandbox_free(it->box);
-	free(it);
+	*state = open_store(
+		"mkdir -p kitty-specs/m a/b && echo one >kitty-specs/m/status.events.jsonl && for "
+		"i in 1 2 3 4 5 6 7 8 9; do echo $i >a/b/file$i; done && git add . && git commit "
+		"-q -m files && git rev-parse main");
 	return 0;
 }
 
@@ -61,7 +34,7 @@ static void commit_files(struct fixture *it, struct kt_index_entry entries[2])
 	static const char log[] = "one\ntwo\n", fresh[] = "{}\n";
 	struct kt_change changes[2] = {{.path = log_path, .bytes = log, .len = sizeof log - 1},
 		{.path = fresh_path, .bytes = fresh, .len = sizeof fresh - 1}};
-	struct kt_commit_plan plan = {.parents = &it->tip,
+	struct kt_commit_plan plan = {.parents = &it->commit,
 		.parents_len = 1,
 		.changes = changes,
 		.changes_len = 2,
@@ -73,9 +46,9 @@ static void commit_files(struct fixture *it, struct kt_index_entry entries[2])
 	assert_int_equal(kt_commit_build(it->store, &plan, &commit, blobs, &it->err), KT_E_OK);
 	assert_int_equal(kt_commit_barrier(it->store, &it->err), KT_E_OK);
 	assert_int_equal(
-		kt_commit_swap(it->store, "refs/heads/main", &it->tip, &commit, "x", &it->err),
+		kt_commit_swap(it->store, "refs/heads/main", &it->commit, &commit, "x", &it->err),
 		KT_E_OK);
-	it->tip = commit;
+	it->commit = commit;
 	kt_sandbox_write(it->box, log_path, log);
 	kt_sandbox_write(it->box, fresh_path, fresh);
 	entries[0] = (struct kt_index_entry){log_path, blobs[0]};
@@ -168,7 +141,7 @@ static void a_private_index_holds_the_commit_to_be(void **state)
 {
 	struct fixture *it = *state;
 	struct kt_index_entry entries[2];
-	struct kt_oid before = it->tip;
+	struct kt_oid before = it->commit;
 	char *path = kt_sandbox_path(it->box, ".git/kitty-index");
 	struct kt_child child = KT_CHILD_INIT;
 	struct kt_child_status status = {0};
@@ -195,18 +168,18 @@ static void a_two_tree_read_brings_the_worktree_along(void **state)
 {
 	struct fixture *it = *state;
 	struct kt_index_entry entries[2];
-	struct kt_oid before = it->tip;
+	struct kt_oid before = it->commit;
 
 	commit_files(it, entries);
 	free(kt_sandbox_run(it->box,
 		"git show HEAD~1:%s >%s && touch -d yesterday kitty-specs/m/* && rm %s && echo "
 		"mine >a/b/file9",
 		log_path, log_path, fresh_path));
-	assert_int_equal(kt_worktree_sync(it->box->repo, &before, &it->tip, &it->err), KT_E_OK);
+	assert_int_equal(kt_worktree_sync(it->box->repo, &before, &it->commit, &it->err), KT_E_OK);
 	kt_sandbox_expect(it->box, " M a/b/file9", "git status --porcelain");
 	free(kt_sandbox_run(it->box, "echo edited >>%s", log_path));
 	assert_int_equal(
-		kt_worktree_sync(it->box->repo, &it->tip, &before, &it->err), KT_E_GIT_FAILED);
+		kt_worktree_sync(it->box->repo, &it->commit, &before, &it->err), KT_E_GIT_FAILED);
 	kt_sandbox_expect(it->box, "edited", "tail -1 %s", log_path);
 }
 

@@ -15,37 +15,14 @@
 #include "ipc/buffer.h"
 #include "supervisor/git/commit.h"
 #include "supervisor/git/store_ops.h"
-#include "support/sandbox.h"
+#include "unit/git/store_fixture.h"
 
 static const char log_path[] = "kitty-specs/m/status.events.jsonl";
 static const char snapshot_path[] = "kitty-specs/m/status.json";
 
-struct fixture {
-	struct kt_sandbox *box;
-	struct kt_repository *repo;
-	struct kt_store *store;
-	struct kt_error err;
-};
-
 static int set_up(void **state)
 {
-	struct fixture *it = kt_alloc(sizeof *it);
-
-	it->box = kt_sandbox_new();
-	assert_int_equal(kt_repository_find(it->box->repo, &it->repo, &it->err), KT_E_OK);
-	assert_int_equal(kt_store_open(it->repo, &it->store, &it->err), KT_E_OK);
-	*state = it;
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	struct fixture *it = *state;
-
-	kt_store_close(it->store);
-	kt_repository_free(it->repo);
-	kt_sandbox_free(it->box);
-	free(it);
+	*state = open_store("git rev-parse main");
 	return 0;
 }
 

@@ -162,6 +162,53 @@ static inline const char *last_code(const struct fixture *f)
 	return code == NULL ? "OK" : code;
 }
 
+/* The refusal's code, or OK, of a request that nobody's lane makes. */
+static inline const char *code_of(struct fixture *f, struct kt_json *request)
+{
+	submit(f, request, NULL);
+	finish(f);
+	return last_code(f);
+}
+
+static inline struct kt_json *op_of(struct kt_json *request)
+{
+	return kt_json_first(kt_json_get(request, "ops"));
+}
+
+/* A move that needs a reviewer's verdict, with one. */
+static inline struct kt_json *reviewed(const char *wp, enum kt_status to, const char *actor)
+{
+	struct kt_json *request = move(wp, to, actor);
+	struct kt_json *evidence = kt_json_new_object(), *review = kt_json_new_object();
+
+	kt_json_set_string(review, "reviewer", "codex");
+	kt_json_set_string(review, "verdict", "approved");
+	kt_json_set_string(review, "reference", "r1");
+	kt_json_set(evidence, "review", review);
+	kt_json_set(op_of(request), "evidence", evidence);
+	return request;
+}
+
+/* The next writer runs <root>/NAME in the place of kitty's own helpers. */
+static inline void stand_in(struct fixture *f, const char *name)
+{
+	static char program[4096];
+
+	(void)snprintf(program, sizeof program, "%s/%s", f->box->root, name);
+	f->program = program;
+}
+
+/* Both work packages are claimed and in progress: four requests that wait for finish. */
+static inline void submit_starts(struct fixture *f)
+{
+	static const char *const wps[] = {"WP01", "WP02"};
+
+	for (size_t i = 0; i < 2; i++) {
+		submit(f, move(wps[i], KT_STATUS_CLAIMED, "codex"), NULL);
+		submit(f, move(wps[i], KT_STATUS_IN_PROGRESS, "codex"), NULL);
+	}
+}
+
 static int setup(void **state)
 {
 	struct fixture *f = kt_alloc(sizeof *f);

@@ -20,29 +20,16 @@ static void half_of_a_refused_request_leaves_nothing(void **state)
 	expect_clean(f);
 }
 
-static struct kt_json *approving(const char *wp, enum kt_status to)
-{
-	struct kt_json *request = move(wp, to, "codex");
-	struct kt_json *evidence = kt_json_new_object(), *review = kt_json_new_object();
-
-	kt_json_set_string(review, "reviewer", "codex");
-	kt_json_set_string(review, "verdict", "approved");
-	kt_json_set_string(review, "reference", "r1");
-	kt_json_set(evidence, "review", review);
-	kt_json_set(kt_json_first(kt_json_get(request, "ops")), "evidence", evidence);
-	return request;
-}
-
 static void done_without_an_integration_is_refused(void **state)
 {
 	struct fixture *f = *state;
 
 	submit(f, move("WP01", KT_STATUS_CLAIMED, "codex"), NULL);
 	submit(f, move("WP01", KT_STATUS_IN_PROGRESS, "codex"), NULL);
-	submit(f, approving("WP01", KT_STATUS_APPROVED), NULL);
+	submit(f, reviewed("WP01", KT_STATUS_APPROVED, "codex"), NULL);
 	finish(f);
 	assert_int_equal(f->successes, 3);
-	submit(f, approving("WP01", KT_STATUS_DONE), NULL);
+	submit(f, reviewed("WP01", KT_STATUS_DONE, "codex"), NULL);
 	finish(f);
 	assert_string_equal(last_code(f), "TRANSITION_REJECTED");
 	assert_ask(f, "0", "grep -c '\"to_lane\": \"done\"' " LOG " || true");
@@ -69,16 +56,11 @@ static void below_a_hook_of_its_own_commit_nothing_is_written(void **state)
 
 /* ---- who may do it ---- */
 
-static const char *code_of(struct fixture *f, struct kt_json *request, const char *lane)
+static const char *code_from(struct fixture *f, struct kt_json *request, const char *lane)
 {
 	submit(f, request, lane);
 	finish(f);
 	return last_code(f);
-}
-
-static struct kt_json *op_of(struct kt_json *request)
-{
-	return kt_json_first(kt_json_get(request, "ops"));
 }
 
 static struct kt_json *with_flag(struct kt_json *request, const char *name)
@@ -122,13 +104,13 @@ static void a_lane_may_neither_speak_for_others_nor_override(void **state)
 	struct kt_json *plan = note("WP01", "n"), *files = kt_json_new_array();
 
 	kt_json_set(plan, "files", files);
-	assert_string_equal(code_of(f, lifecycle("MissionStarted"), "lane-a"), "LANE_FOREIGN_WP");
+	assert_string_equal(code_from(f, lifecycle("MissionStarted"), "lane-a"), "LANE_FOREIGN_WP");
 	assert_string_equal(
-		code_of(f, move("WP09", KT_STATUS_CLAIMED, "a"), "lane-a"), "LANE_FOREIGN_WP");
+		code_from(f, move("WP09", KT_STATUS_CLAIMED, "a"), "lane-a"), "LANE_FOREIGN_WP");
 	assert_string_equal(
-		code_of(f, with_flag(move("WP01", KT_STATUS_CLAIMED, "a"), "force"), "lane-a"),
+		code_from(f, with_flag(move("WP01", KT_STATUS_CLAIMED, "a"), "force"), "lane-a"),
 		"TRANSITION_REJECTED");
-	assert_string_equal(code_of(f, plan, "lane-a"), "LANE_FOREIGN_WP");
+	assert_string_equal(code_from(f, plan, "lane-a"), "LANE_FOREIGN_WP");
 	after = log_sum(f);
 	assert_string_equal(after, before);
 	free(before);
@@ -140,7 +122,7 @@ static void claim_by_hand(struct fixture *f, const char *actor)
 {
 	kt_writer_free(f->writer);
 	open_writer(f, false);
-	assert_string_equal(code_of(f, move("WP01", KT_STATUS_CLAIMED, "claude"), NULL), "OK");
+	assert_string_equal(code_from(f, move("WP01", KT_STATUS_CLAIMED, "claude"), NULL), "OK");
 	kt_writer_free(f->writer);
 	shell(f,
 		"cd " COORD
@@ -158,13 +140,14 @@ static void a_claim_without_a_name_keeps_nobody_out(void **state)
 	for (size_t i = 0; i < sizeof nobodies / sizeof nobodies[0]; i++) {
 		claim_by_hand(f, nobodies[i]);
 		assert_string_equal(
-			code_of(f, move("WP01", KT_STATUS_IN_PROGRESS, "codex"), NULL), "OK");
-		assert_string_equal(code_of(f, move("WP01", KT_STATUS_FOR_REVIEW, "claude"), NULL),
+			code_from(f, move("WP01", KT_STATUS_IN_PROGRESS, "codex"), NULL), "OK");
+		assert_string_equal(
+			code_from(f, move("WP01", KT_STATUS_FOR_REVIEW, "claude"), NULL),
 			"WP_ALREADY_CLAIMED");
-		assert_string_equal(code_of(f, move("WP01", KT_STATUS_FOR_REVIEW, NULL), NULL),
+		assert_string_equal(code_from(f, move("WP01", KT_STATUS_FOR_REVIEW, NULL), NULL),
 			"WP_ALREADY_CLAIMED");
 		assert_string_equal(
-			code_of(f,
+			code_from(f,
 				with_text(with_flag(move("WP01", KT_STATUS_PLANNED, "x"), "force"),
 					"reason", "again"),
 				NULL),
@@ -180,11 +163,12 @@ static void whoever_took_it_up_by_override_holds_it(void **state)
 	struct kt_json *forced = move("WP01", KT_STATUS_CLAIMED, "claude");
 
 	assert_string_equal(
-		code_of(f, with_text(move("WP01", KT_STATUS_BLOCKED, "x"), "reason", "wait"), NULL),
+		code_from(
+			f, with_text(move("WP01", KT_STATUS_BLOCKED, "x"), "reason", "wait"), NULL),
 		"OK");
 	assert_string_equal(
-		code_of(f, with_text(with_flag(forced, "force"), "reason", "go"), NULL), "OK");
-	assert_string_equal(code_of(f, move("WP01", KT_STATUS_IN_PROGRESS, "codex"), NULL),
+		code_from(f, with_text(with_flag(forced, "force"), "reason", "go"), NULL), "OK");
+	assert_string_equal(code_from(f, move("WP01", KT_STATUS_IN_PROGRESS, "codex"), NULL),
 		"WP_ALREADY_CLAIMED");
 	assert_non_null(strstr(
 		kt_json_get_string(kt_json_get(f->last, "error"), "detail"), "held by claude"));
@@ -195,12 +179,12 @@ static void a_belief_that_is_not_so_is_a_conflict(void **state)
 	struct fixture *f = *state;
 
 	assert_string_equal(
-		code_of(f, with_text(move("WP01", KT_STATUS_CLAIMED, "a"), "from", "claimed"),
+		code_from(f, with_text(move("WP01", KT_STATUS_CLAIMED, "a"), "from", "claimed"),
 			NULL),
 		"STATUS_CONFLICT");
 	assert_string_equal(kt_json_get_string(f->last, "observed"), "planned");
 	assert_string_equal(
-		code_of(f, with_text(move("WP01", KT_STATUS_CLAIMED, "a"), "from", "planned"),
+		code_from(f, with_text(move("WP01", KT_STATUS_CLAIMED, "a"), "from", "planned"),
 			NULL),
 		"OK");
 }
@@ -211,13 +195,13 @@ static void what_is_so_already_needs_no_row(void **state)
 	char *before = log_sum(f), *after = NULL;
 
 	assert_string_equal(
-		code_of(f, with_flag(move("WP01", KT_STATUS_PLANNED, "a"), "if_needed"), NULL),
+		code_from(f, with_flag(move("WP01", KT_STATUS_PLANNED, "a"), "if_needed"), NULL),
 		"OK");
 	assert_true(kt_json_get_bool(kt_json_get(f->last, "receipt"), "is_noop", false));
 	after = log_sum(f);
 	assert_string_equal(after, before);
 	assert_string_equal(
-		code_of(f,
+		code_from(f,
 			with_text(with_flag(move("WP01", KT_STATUS_CLAIMED, "a"), "if_needed"),
 				"execution_mode", "direct_repo"),
 			NULL),
@@ -232,14 +216,14 @@ static void a_claim_is_repeated_only_alone_and_unforced(void **state)
 	struct fixture *f = *state;
 	struct kt_json *both = move("WP01", KT_STATUS_CLAIMED, "a");
 
-	assert_string_equal(code_of(f, move("WP01", KT_STATUS_CLAIMED, "a"), NULL), "OK");
+	assert_string_equal(code_from(f, move("WP01", KT_STATUS_CLAIMED, "a"), NULL), "OK");
 	(void)kt_request_add_move(both, "WP02", KT_STATUS_CLAIMED, "a");
-	assert_string_not_equal(code_of(f, both, NULL), "OK");
-	assert_string_equal(code_of(f, move("WP01", KT_STATUS_IN_PROGRESS, "a"), NULL), "OK");
-	assert_string_equal(code_of(f, move("WP01", KT_STATUS_CLAIMED, "a"), NULL), "OK");
+	assert_string_not_equal(code_from(f, both, NULL), "OK");
+	assert_string_equal(code_from(f, move("WP01", KT_STATUS_IN_PROGRESS, "a"), NULL), "OK");
+	assert_string_equal(code_from(f, move("WP01", KT_STATUS_CLAIMED, "a"), NULL), "OK");
 	assert_true(kt_json_get_bool(kt_json_get(f->last, "receipt"), "is_noop", false));
 	assert_string_equal(
-		code_of(f,
+		code_from(f,
 			with_text(with_flag(move("WP01", KT_STATUS_CLAIMED, "a"), "force"),
 				"reason", "anew"),
 			NULL),
@@ -260,33 +244,35 @@ static void each_kind_of_row_is_repeated_by_its_id(void **state)
 	struct fixture *f = *state;
 	struct kt_json *forced = with_id(move("WP01", KT_STATUS_CLAIMED, "a"), ID("A"));
 
-	assert_string_equal(code_of(f, with_id(lifecycle("MissionStarted"), ID("H")), NULL), "OK");
-	assert_string_equal(code_of(f, with_id(lifecycle("MissionStarted"), ID("H")), NULL), "OK");
 	assert_string_equal(
-		code_of(f, with_id(lifecycle("MissionEnded"), ID("H")), NULL), "EVENT_ID_CONFLICT");
-	assert_string_equal(code_of(f, with_id(note("WP01", "one"), ID("N")), NULL), "OK");
-	assert_string_equal(code_of(f, with_id(note("WP01", "one"), ID("N")), NULL), "OK");
+		code_from(f, with_id(lifecycle("MissionStarted"), ID("H")), NULL), "OK");
 	assert_string_equal(
-		code_of(f, with_id(note("WP01", "two"), ID("N")), NULL), "EVENT_ID_CONFLICT");
+		code_from(f, with_id(lifecycle("MissionStarted"), ID("H")), NULL), "OK");
+	assert_string_equal(code_from(f, with_id(lifecycle("MissionEnded"), ID("H")), NULL),
+		"EVENT_ID_CONFLICT");
+	assert_string_equal(code_from(f, with_id(note("WP01", "one"), ID("N")), NULL), "OK");
+	assert_string_equal(code_from(f, with_id(note("WP01", "one"), ID("N")), NULL), "OK");
 	assert_string_equal(
-		code_of(f, with_id(note("WP01", "one"), ID("H")), NULL), "EVENT_ID_CONFLICT");
-	assert_string_equal(code_of(f, with_id(lifecycle("MissionStarted"), ID("N")), NULL),
+		code_from(f, with_id(note("WP01", "two"), ID("N")), NULL), "EVENT_ID_CONFLICT");
+	assert_string_equal(
+		code_from(f, with_id(note("WP01", "one"), ID("H")), NULL), "EVENT_ID_CONFLICT");
+	assert_string_equal(code_from(f, with_id(lifecycle("MissionStarted"), ID("N")), NULL),
 		"EVENT_ID_CONFLICT");
 	assert_string_equal(
-		code_of(f, with_id(move("WP01", KT_STATUS_CLAIMED, "a"), ID("A")), NULL), "OK");
+		code_from(f, with_id(move("WP01", KT_STATUS_CLAIMED, "a"), ID("A")), NULL), "OK");
 	assert_string_equal(
-		code_of(f,
+		code_from(f,
 			with_text(with_id(move("WP01", KT_STATUS_CLAIMED, "a"), ID("A")), "reason",
 				"r"),
 			NULL),
 		"EVENT_ID_CONFLICT");
 	assert_string_equal(
-		code_of(f, with_id(move("WP01", KT_STATUS_BLOCKED, "a"), ID("A")), NULL),
+		code_from(f, with_id(move("WP01", KT_STATUS_BLOCKED, "a"), ID("A")), NULL),
 		"EVENT_ID_CONFLICT");
 	assert_string_equal(
-		code_of(f, with_id(move("WP01", KT_STATUS_CLAIMED, "b"), ID("A")), NULL),
+		code_from(f, with_id(move("WP01", KT_STATUS_CLAIMED, "b"), ID("A")), NULL),
 		"EVENT_ID_CONFLICT");
-	assert_string_equal(code_of(f, with_flag(forced, "force"), NULL), "EVENT_ID_CONFLICT");
+	assert_string_equal(code_from(f, with_flag(forced, "force"), NULL), "EVENT_ID_CONFLICT");
 	assert_ask(f, "1 1 1",
 		"echo $(grep -c " ID("H") " " LOG ") $(grep -c " ID("N") " " LOG ") $(grep -c " ID(
 			"A") " " LOG ")");
@@ -300,11 +286,11 @@ static void half_repeated_and_half_new_is_a_conflict(void **state)
 	struct kt_json *delta = kt_json_new_object();
 	char *before = NULL, *after = NULL;
 
-	assert_string_equal(code_of(f, with_id(note("WP01", "one"), ID("N")), NULL), "OK");
+	assert_string_equal(code_from(f, with_id(note("WP01", "one"), ID("N")), NULL), "OK");
 	before = log_sum(f);
 	kt_json_set_string(delta, "note", "two");
 	(void)kt_request_add_annotation(both, "WP02", "claude", delta);
-	assert_string_equal(code_of(f, both, NULL), "EVENT_ID_CONFLICT");
+	assert_string_equal(code_from(f, both, NULL), "EVENT_ID_CONFLICT");
 	after = log_sum(f);
 	assert_string_equal(after, before);
 	free(before);
@@ -329,16 +315,17 @@ static void a_work_package_that_was_never_finalised_is_not_claimed(void **state)
 
 	add_to_plan(f, "WP03", "subtasks: []\\n");
 	assert_string_equal(
-		code_of(f, with_text(with_flag(forced, "force"), "reason", "now"), NULL),
+		code_from(f, with_text(with_flag(forced, "force"), "reason", "now"), NULL),
 		"WP_NOT_FINALIZED");
 	/* A note does not change that. */
-	assert_string_equal(code_of(f, note("WP03", "soon"), NULL), "OK");
+	assert_string_equal(code_from(f, note("WP03", "soon"), NULL), "OK");
 	forced = move("WP03", KT_STATUS_CLAIMED, "a");
 	assert_string_equal(
-		code_of(f, with_text(with_flag(forced, "force"), "reason", "now"), NULL),
+		code_from(f, with_text(with_flag(forced, "force"), "reason", "now"), NULL),
 		"WP_NOT_FINALIZED");
 	assert_string_equal(
-		code_of(f, with_text(move("WP03", KT_STATUS_CANCELED, "a"), "reason", "no"), NULL),
+		code_from(
+			f, with_text(move("WP03", KT_STATUS_CANCELED, "a"), "reason", "no"), NULL),
 		"OK");
 	expect_clean(f);
 }
@@ -350,16 +337,16 @@ static void work_with_open_subtasks_is_not_for_review(void **state)
 	struct kt_json *subtasks = kt_json_new_object();
 
 	add_to_plan(f, "WP01", "subtasks: [T001, T002]\\n");
-	assert_string_equal(code_of(f, move("WP01", KT_STATUS_CLAIMED, "a"), NULL), "OK");
-	assert_string_equal(code_of(f, move("WP01", KT_STATUS_IN_PROGRESS, "a"), NULL), "OK");
+	assert_string_equal(code_from(f, move("WP01", KT_STATUS_CLAIMED, "a"), NULL), "OK");
+	assert_string_equal(code_from(f, move("WP01", KT_STATUS_IN_PROGRESS, "a"), NULL), "OK");
 	assert_string_equal(
-		code_of(f, move("WP01", KT_STATUS_FOR_REVIEW, "a"), NULL), "TRANSITION_REJECTED");
+		code_from(f, move("WP01", KT_STATUS_FOR_REVIEW, "a"), NULL), "TRANSITION_REJECTED");
 	kt_json_set_string(subtasks, "T001", "done");
 	kt_json_set_string(subtasks, "T002", "done");
 	kt_json_set(delta, "subtasks", subtasks);
 	(void)kt_request_add_annotation(request, "WP01", "a", delta);
-	assert_string_equal(code_of(f, request, NULL), "OK");
-	assert_string_equal(code_of(f, move("WP01", KT_STATUS_FOR_REVIEW, "a"), NULL), "OK");
+	assert_string_equal(code_from(f, request, NULL), "OK");
+	assert_string_equal(code_from(f, move("WP01", KT_STATUS_FOR_REVIEW, "a"), NULL), "OK");
 }
 
 static void an_annotation_that_says_nothing_is_refused(void **state)
@@ -368,14 +355,15 @@ static void an_annotation_that_says_nothing_is_refused(void **state)
 	struct kt_json *request = kt_request_new("test");
 
 	(void)kt_request_add_annotation(request, "WP01", "a", kt_json_new_object());
-	assert_string_equal(code_of(f, request, NULL), "EVENT_INVALID");
+	assert_string_equal(code_from(f, request, NULL), "EVENT_INVALID");
 }
 
 /* ---- approvals name a commit ---- */
 
 static void approve(struct fixture *f, const char *wp, const char *metadata)
 {
-	struct kt_json *request = approving(wp, KT_STATUS_APPROVED), *policy = kt_json_new_object();
+	struct kt_json *request = reviewed(wp, KT_STATUS_APPROVED, "codex"),
+		       *policy = kt_json_new_object();
 
 	if (metadata != NULL) {
 		kt_json_set_string(policy, metadata, "0123456789012345678901234567890123456789");
@@ -383,9 +371,9 @@ static void approve(struct fixture *f, const char *wp, const char *metadata)
 	} else {
 		kt_json_free(policy);
 	}
-	assert_string_equal(code_of(f, move(wp, KT_STATUS_CLAIMED, "codex"), NULL), "OK");
-	assert_string_equal(code_of(f, move(wp, KT_STATUS_IN_PROGRESS, "codex"), NULL), "OK");
-	assert_string_equal(code_of(f, request, NULL), "OK");
+	assert_string_equal(code_from(f, move(wp, KT_STATUS_CLAIMED, "codex"), NULL), "OK");
+	assert_string_equal(code_from(f, move(wp, KT_STATUS_IN_PROGRESS, "codex"), NULL), "OK");
+	assert_string_equal(code_from(f, request, NULL), "OK");
 }
 
 static void an_approval_names_the_tip_of_the_lane_unless_it_names_a_commit(void **state)
@@ -413,7 +401,7 @@ static void an_approval_without_a_lane_names_no_commit(void **state)
 		 "'s/{\"lane_id\": \"lane-b\"/{\"lane_id\": \"lane-planning\"/' lanes.json && git "
 		 "commit -qam lanes");
 	assert_string_equal(
-		code_of(f, move("WP03", KT_STATUS_PLANNED, "finalize-tasks"), NULL), "OK");
+		code_from(f, move("WP03", KT_STATUS_PLANNED, "finalize-tasks"), NULL), "OK");
 	approve(f, "WP01", NULL); /* its lane has no branch yet */
 	approve(f, "WP02", NULL); /* planning */
 	approve(f, "WP03", NULL); /* in no lane */

@@ -39,7 +39,6 @@ static void reopen(struct fixture *f, bool hold_lock)
 
 static int setup_gates(void **state)
 {
-	static char program[4096];
 	struct fixture *f = NULL;
 
 	if (setup(state) != 0)
@@ -51,19 +50,12 @@ static int setup_gates(void **state)
 		 "git add . && git commit -qm more");
 	submit(f, move("WP03", KT_STATUS_PLANNED, "finalize-tasks"), NULL);
 	submit(f, move("WP04", KT_STATUS_PLANNED, "finalize-tasks"), NULL);
-	for (int i = 1; i <= 2; i++) {
-		char wp[8];
-
-		(void)snprintf(wp, sizeof wp, "WP%02d", i);
-		submit(f, move(wp, KT_STATUS_CLAIMED, "codex"), NULL);
-		submit(f, move(wp, KT_STATUS_IN_PROGRESS, "codex"), NULL);
-	}
+	submit_starts(f);
 	finish(f);
 	shell(f, "for l in a b; do git branch -q " REF "-lane-$l; : >../go-lane-$l; "
 		 "echo '{\"warnings\": []}' >../answer-lane-$l; done");
-	(void)snprintf(program, sizeof program, "%s/gate", f->box->root);
 	write_gate(f, ":");
-	f->program = program;
+	stand_in(f, "gate");
 	f->hook_timeout_ms = 600000;
 	reopen(f, true);
 	assert_int_equal(f->successes, 6);
@@ -177,15 +169,21 @@ static struct kt_json *note_both(const char *one, const char *other)
 	return request;
 }
 
+/* Both lanes hand over, and both gates keep them waiting. */
+static void hold_both(struct fixture *f)
+{
+	block(f, "lane-a");
+	block(f, "lane-b");
+	submit(f, hand_over("WP01"), NULL);
+	submit(f, hand_over("WP02"), NULL);
+}
+
 /* What concerns two lanes waits behind both, and what comes after it waits with it. */
 static void who_waits_behind_two_lanes_keeps_the_order_of_both(void **state)
 {
 	struct fixture *f = *state;
 
-	block(f, "lane-a");
-	block(f, "lane-b");
-	submit(f, hand_over("WP01"), NULL);
-	submit(f, hand_over("WP02"), NULL);
+	hold_both(f);
 	submit(f, note_both("WP01", "WP02"), NULL);
 	submit(f, note("WP01", "one"), NULL);
 	submit(f, note("WP02", "two"), NULL);
@@ -206,10 +204,7 @@ static void those_behind_may_have_to_wait_again(void **state)
 {
 	struct fixture *f = *state;
 
-	block(f, "lane-a");
-	block(f, "lane-b");
-	submit(f, hand_over("WP01"), NULL);
-	submit(f, hand_over("WP02"), NULL);
+	hold_both(f);
 	submit(f, note_both("WP01", "WP02"), NULL);
 	submit(f, note("WP02", "two"), NULL);
 	unblock(f, "lane-a");
@@ -225,10 +220,7 @@ static void nobody_waits_behind_what_came_later(void **state)
 {
 	struct fixture *f = *state;
 
-	block(f, "lane-a");
-	block(f, "lane-b");
-	submit(f, hand_over("WP01"), NULL);
-	submit(f, hand_over("WP02"), NULL);
+	hold_both(f);
 	submit(f, note_both("WP01", "WP03"), NULL);
 	submit(f, note_both("WP02", "WP03"), NULL);
 	submit(f, note("WP03", "three"), NULL);

@@ -38,13 +38,6 @@ static void add_file(struct fixture *f, struct kt_json *request, const char *nam
 	free(path);
 }
 
-static const char *code_of(struct fixture *f, struct kt_json *request)
-{
-	submit(f, request, NULL);
-	finish(f);
-	return last_code(f);
-}
-
 static const char *next_step(const struct fixture *f)
 {
 	return kt_json_get_string(kt_json_get(f->last, "error"), "next_step");

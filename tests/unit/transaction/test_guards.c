@@ -10,18 +10,6 @@
 #define ROWS_FOR_REVIEW \
 	"git show " REF ":kitty-specs/" SLUG "/status.events.jsonl | grep -c for_review"
 
-static const char *code_of(struct fixture *f, struct kt_json *request)
-{
-	submit(f, request, NULL);
-	finish(f);
-	return last_code(f);
-}
-
-static struct kt_json *op_of(struct kt_json *request)
-{
-	return kt_json_first(kt_json_get(request, "ops"));
-}
-
 static struct kt_json *forced(const char *wp, enum kt_status to, const char *actor)
 {
 	struct kt_json *request = move(wp, to, actor);
@@ -37,19 +25,6 @@ static struct kt_json *note(const char *wp, const char *text)
 
 	kt_json_set_string(delta, "note", text);
 	(void)kt_request_add_annotation(request, wp, "claude", delta);
-	return request;
-}
-
-static struct kt_json *approval(const char *wp)
-{
-	struct kt_json *request = move(wp, KT_STATUS_APPROVED, "claude");
-	struct kt_json *evidence = kt_json_new_object(), *review = kt_json_new_object();
-
-	kt_json_set_string(review, "reviewer", "codex");
-	kt_json_set_string(review, "verdict", "approved");
-	kt_json_set_string(review, "reference", "r1");
-	kt_json_set(evidence, "review", review);
-	kt_json_set(op_of(request), "evidence", evidence);
 	return request;
 }
 
@@ -102,7 +77,7 @@ static void a_plan_that_cannot_be_read_permits_nothing(void **state)
 	expect_plan_needed(f, move("WP01", KT_STATUS_FOR_REVIEW, "claude"), NULL, "OK");
 	assert_string_equal(code_of(f, move("WP02", KT_STATUS_CLAIMED, "claude")), "OK");
 	assert_string_equal(code_of(f, move("WP02", KT_STATUS_IN_PROGRESS, "claude")), "OK");
-	expect_plan_needed(f, approval("WP02"), NULL, "OK");
+	expect_plan_needed(f, reviewed("WP02", KT_STATUS_APPROVED, "claude"), NULL, "OK");
 	assert_ask(f, "1",
 		"tail -n 1 " LOG " | grep -c $(git rev-parse kitty/mission-" SLUG "-lane-b)");
 	expect_clean(f);
@@ -140,7 +115,7 @@ static void a_mission_without_a_plan_goes_on_with_what_its_log_knows(void **stat
 	shell(f, "git branch -q kitty/mission-" SLUG "-lane-a && cd " COORD "/kitty-specs/" SLUG
 		 " && git rm -q lanes.json && git commit -qm 'no plan'");
 	assert_string_equal(code_of(f, move("WP09", KT_STATUS_PLANNED, "x")), "WP_NOT_FOUND");
-	assert_string_equal(code_of(f, approval("WP01")), "OK");
+	assert_string_equal(code_of(f, reviewed("WP01", KT_STATUS_APPROVED, "claude")), "OK");
 	assert_string_equal(code_of(f, move("WP02", KT_STATUS_CLAIMED, "claude")), "OK");
 	assert_string_equal(code_of(f, move("WP02", KT_STATUS_IN_PROGRESS, "claude")), "OK");
 	assert_string_equal(code_of(f, move("WP02", KT_STATUS_FOR_REVIEW, "claude")), "OK");

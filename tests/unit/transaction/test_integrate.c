@@ -10,42 +10,15 @@
 #define LANE "kitty/mission-" SLUG "-lane-a"
 #define OTHER_OID "0123456789012345678901234567890123456789"
 
-static const char *code_of(struct fixture *f, struct kt_json *request)
-{
-	submit(f, request, NULL);
-	finish(f);
-	return last_code(f);
-}
-
-static struct kt_json *op_of(struct kt_json *request)
-{
-	return kt_json_first(kt_json_get(request, "ops"));
-}
-
-static struct kt_json *reviewed(const char *wp, enum kt_status to)
-{
-	struct kt_json *request = move(wp, to, "codex");
-	struct kt_json *evidence = kt_json_new_object(), *review = kt_json_new_object();
-
-	kt_json_set_string(review, "reviewer", "codex");
-	kt_json_set_string(review, "verdict", "approved");
-	kt_json_set_string(review, "reference", "r1");
-	kt_json_set(evidence, "review", review);
-	kt_json_set(op_of(request), "evidence", evidence);
-	return request;
-}
-
 /* The helper prints what stands in ../answer, as soon as ../go can be read. */
 static int setup_lane(void **state)
 {
-	static char program[4096];
 	struct fixture *f = NULL;
 
 	if (setup(state) != 0)
 		return -1;
 	f = *state;
-	(void)snprintf(program, sizeof program, "%s/helper", f->box->root);
-	f->program = program;
+	stand_in(f, "helper");
 	shell(f,
 		"printf '#!/bin/sh\\ncat ../go ../answer\\n' >../helper && chmod +x ../helper && "
 		": >../go && git branch -q " LANE " && git worktree add -q ../lane " LANE
@@ -54,7 +27,7 @@ static int setup_lane(void **state)
 	open_writer(f, false);
 	assert_string_equal(code_of(f, move("WP01", KT_STATUS_CLAIMED, "codex")), "OK");
 	assert_string_equal(code_of(f, move("WP01", KT_STATUS_IN_PROGRESS, "codex")), "OK");
-	assert_string_equal(code_of(f, reviewed("WP01", KT_STATUS_APPROVED)), "OK");
+	assert_string_equal(code_of(f, reviewed("WP01", KT_STATUS_APPROVED, "codex")), "OK");
 	return 0;
 }
 
@@ -66,7 +39,8 @@ static char *lane_tip(struct fixture *f)
 /* WP01 done with its lane; commit NULL: there is nothing to merge. */
 static struct kt_json *integration(const char *wp, const char *lane, const char *commit)
 {
-	struct kt_json *request = reviewed(wp, KT_STATUS_DONE), *wish = kt_json_new_object();
+	struct kt_json *request = reviewed(wp, KT_STATUS_DONE, "codex"),
+		       *wish = kt_json_new_object();
 
 	if (lane != NULL)
 		kt_json_set_string(wish, "lane", lane);
@@ -343,14 +317,15 @@ static void work_of_no_lane_is_never_done_by_itself(void **state)
 
 	assert_string_equal(code_of(f, move("WP02", KT_STATUS_CLAIMED, "codex")), "OK");
 	assert_string_equal(code_of(f, move("WP02", KT_STATUS_IN_PROGRESS, "codex")), "OK");
-	assert_string_equal(code_of(f, reviewed("WP02", KT_STATUS_APPROVED)), "OK");
+	assert_string_equal(code_of(f, reviewed("WP02", KT_STATUS_APPROVED, "codex")), "OK");
 	shell(f, "sed -i 's/\"WP02\"/\"WP09\"/' " FOLDER "/lanes.json && git commit -qam lanes");
-	assert_string_equal(code_of(f, reviewed("WP02", KT_STATUS_DONE)), "TRANSITION_REJECTED");
+	assert_string_equal(
+		code_of(f, reviewed("WP02", KT_STATUS_DONE, "codex")), "TRANSITION_REJECTED");
 	assert_ask(
 		f, "0", "grep -c '\"to_lane\": \"done\"' " FOLDER "/status.events.jsonl || true");
 	/* Back in its lane, whose work the target has: there is none. */
 	shell(f, "git checkout -q HEAD~1 " FOLDER "/lanes.json && git commit -qam back");
-	assert_string_equal(code_of(f, reviewed("WP02", KT_STATUS_DONE)), "OK");
+	assert_string_equal(code_of(f, reviewed("WP02", KT_STATUS_DONE, "codex")), "OK");
 	assert_ask(f, "1", "grep -c '\"to_lane\": \"done\"' " FOLDER "/status.events.jsonl");
 }
 

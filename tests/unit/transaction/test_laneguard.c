@@ -11,21 +11,13 @@
 /* The helper notes that it was asked, and does what stands in ../act. */
 static int setup_gate(void **state)
 {
-	static char program[4096];
 	struct fixture *f = NULL;
 
 	if (setup(state) != 0)
 		return -1;
 	f = *state;
-	(void)snprintf(program, sizeof program, "%s/helper", f->box->root);
-	f->program = program;
-	for (int i = 1; i <= 2; i++) {
-		char wp[8];
-
-		(void)snprintf(wp, sizeof wp, "WP%02d", i);
-		submit(f, move(wp, KT_STATUS_CLAIMED, "codex"), NULL);
-		submit(f, move(wp, KT_STATUS_IN_PROGRESS, "codex"), NULL);
-	}
+	stand_in(f, "helper");
+	submit_starts(f);
 	finish(f);
 	assert_int_equal(f->successes, 4);
 	shell(f,
@@ -40,13 +32,6 @@ static int setup_gate(void **state)
 static void act(struct fixture *f, const char *what)
 {
 	write_file(f, "../act", what);
-}
-
-static const char *code_of(struct fixture *f, struct kt_json *request)
-{
-	submit(f, request, NULL);
-	finish(f);
-	return last_code(f);
 }
 
 static struct kt_json *hand_over(const char *wp)
@@ -101,7 +86,7 @@ static void nobody_is_asked_where_there_is_nothing_to_judge(void **state)
 	struct fixture *f = *state;
 	struct kt_json *forced = hand_over("WP01"), *note = kt_request_new("note");
 	struct kt_json *delta = kt_json_new_object();
-	struct kt_json *op = kt_json_first(kt_json_get(forced, "ops"));
+	struct kt_json *op = op_of(forced);
 
 	act(f, "exit 1");
 	kt_json_set_string(delta, "note", "no move");
@@ -178,19 +163,13 @@ static void a_gate_that_cannot_be_asked_is_shut(void **state)
 static void an_approval_of_a_branch_that_cannot_be_read_is_none(void **state)
 {
 	struct fixture *f = *state;
-	struct kt_json *request = move("WP01", KT_STATUS_APPROVED, "claude");
-	struct kt_json *evidence = kt_json_new_object(), *review = kt_json_new_object();
+	struct kt_json *request = reviewed("WP01", KT_STATUS_APPROVED, "claude");
 	char *tip = ask(f, "git rev-parse " REF "-lane-a");
 	unsigned nth = 0;
 
 	act(f, "echo '{\"warnings\": []}'");
-	kt_json_set_string(review, "reviewer", "claude");
-	kt_json_set_string(review, "verdict", "approved");
-	kt_json_set_string(review, "reference", "r1");
-	kt_json_set(evidence, "review", review);
-	kt_json_set(kt_json_first(kt_json_get(request, "ops")), "evidence", evidence);
-	kt_json_set_bool(kt_json_first(kt_json_get(request, "ops")), "force", true);
-	kt_json_set_string(kt_json_first(kt_json_get(request, "ops")), "reason", "seen");
+	kt_json_set_bool(op_of(request), "force", true);
+	kt_json_set_string(op_of(request), "reason", "seen");
 	do {
 		kt_seam_fail("kt_store_ref_read", ++nth, KT_E_IO);
 		kt_writer_submit(f->writer, request, NULL, on_outcome, f);

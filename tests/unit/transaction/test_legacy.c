@@ -17,13 +17,6 @@ static int setup_single(void **state)
 	return setup_uncoordinated(state, ",\\n  \"topology\": \"single_branch\"");
 }
 
-static const char *code_of(struct fixture *f, struct kt_json *request)
-{
-	submit(f, request, NULL);
-	finish(f);
-	return last_code(f);
-}
-
 static void run_note(struct fixture *f, const char *id)
 {
 	submit(f, note("WP01", id), NULL);
@@ -169,24 +162,11 @@ static void without_a_plan_there_is_no_lane(void **state)
 
 /* ---- done ---- */
 
-static struct kt_json *reviewed(const char *wp, enum kt_status to)
-{
-	struct kt_json *request = move(wp, to, "codex");
-	struct kt_json *evidence = kt_json_new_object(), *review = kt_json_new_object();
-
-	kt_json_set_string(review, "reviewer", "codex");
-	kt_json_set_string(review, "verdict", "approved");
-	kt_json_set_string(review, "reference", "r1");
-	kt_json_set(evidence, "review", review);
-	kt_json_set(kt_json_first(kt_json_get(request, "ops")), "evidence", evidence);
-	return request;
-}
-
 static void approve(struct fixture *f, const char *wp)
 {
 	assert_string_equal(code_of(f, move(wp, KT_STATUS_CLAIMED, "codex")), "OK");
 	assert_string_equal(code_of(f, move(wp, KT_STATUS_IN_PROGRESS, "codex")), "OK");
-	assert_string_equal(code_of(f, reviewed(wp, KT_STATUS_APPROVED)), "OK");
+	assert_string_equal(code_of(f, reviewed(wp, KT_STATUS_APPROVED, "codex")), "OK");
 }
 
 static void a_lane_is_done_when_the_target_contains_what_was_approved(void **state)
@@ -195,20 +175,21 @@ static void a_lane_is_done_when_the_target_contains_what_was_approved(void **sta
 
 	shell(f, "cd " LANE_A " && echo work >work.txt && git add work.txt && git commit -qm work");
 	approve(f, "WP01");
-	assert_string_equal(code_of(f, reviewed("WP01", KT_STATUS_DONE)), "TRANSITION_REJECTED");
+	assert_string_equal(
+		code_of(f, reviewed("WP01", KT_STATUS_DONE, "codex")), "TRANSITION_REJECTED");
 	shell(f, "git update-ref refs/heads/main " BRANCH_A);
-	assert_string_equal(code_of(f, reviewed("WP01", KT_STATUS_DONE)), "OK");
+	assert_string_equal(code_of(f, reviewed("WP01", KT_STATUS_DONE, "codex")), "OK");
 	/* The answer of git is believed, not replaced by a guess. */
 	approve(f, "WP02");
 	shell(f, "git update-ref refs/heads/main " BRANCH_B);
 	kt_seam_fail("kt_store_is_ancestor", 1, KT_E_GIT_FAILED);
-	assert_string_equal(code_of(f, reviewed("WP02", KT_STATUS_DONE)), "GIT_FAILED");
+	assert_string_equal(code_of(f, reviewed("WP02", KT_STATUS_DONE, "codex")), "GIT_FAILED");
 	assert_string_equal(kt_seam_end(), "kt_store_is_ancestor");
 	shell(f, "git update-ref -d refs/heads/main");
 	assert_string_equal(
-		code_of(f, reviewed("WP02", KT_STATUS_DONE)), "DESTINATION_REF_NOT_FOUND");
+		code_of(f, reviewed("WP02", KT_STATUS_DONE, "codex")), "DESTINATION_REF_NOT_FOUND");
 	shell(f, "git update-ref refs/heads/main " BRANCH_B);
-	assert_string_equal(code_of(f, reviewed("WP02", KT_STATUS_DONE)), "OK");
+	assert_string_equal(code_of(f, reviewed("WP02", KT_STATUS_DONE, "codex")), "OK");
 }
 
 /* In one batch with its approval, whose row is in no log yet: the lane's tip counts. */
@@ -219,8 +200,9 @@ static void done_together_with_its_approval_is_judged_by_the_lanes_tip(void **st
 	assert_string_equal(code_of(f, move("WP01", KT_STATUS_CLAIMED, "codex")), "OK");
 	assert_string_equal(code_of(f, move("WP01", KT_STATUS_IN_PROGRESS, "codex")), "OK");
 	f->successes = 0;
-	submit(f, reviewed("WP01", KT_STATUS_APPROVED), NULL);
-	assert_string_equal(code_of(f, reviewed("WP01", KT_STATUS_DONE)), "TRANSITION_REJECTED");
+	submit(f, reviewed("WP01", KT_STATUS_APPROVED, "codex"), NULL);
+	assert_string_equal(
+		code_of(f, reviewed("WP01", KT_STATUS_DONE, "codex")), "TRANSITION_REJECTED");
 	assert_int_equal(f->successes, 1);
 	assert_ask(
 		f, "0", "git show " BRANCH_A ":" ROWS " | grep -c '\"to_lane\": \"done\"' || true");
@@ -234,22 +216,24 @@ static void planning_is_done_without_a_lane_and_code_is_not(void **state)
 		 "/lanes.json && git commit -qam planning && git worktree remove --force " LANE_A
 		 " && git branch -qD " BRANCH_A);
 	approve(f, "WP01");
-	assert_string_equal(code_of(f, reviewed("WP01", KT_STATUS_DONE)), "TRANSITION_REJECTED");
+	assert_string_equal(
+		code_of(f, reviewed("WP01", KT_STATUS_DONE, "codex")), "TRANSITION_REJECTED");
 	approve(f, "WP02");
 	kt_writer_free(f->writer);
 	open_writer(f, false);
 	kt_seam_fail("kt_plan_load", 1, KT_E_GIT_FAILED);
-	submit(f, reviewed("WP02", KT_STATUS_DONE), NULL);
+	submit(f, reviewed("WP02", KT_STATUS_DONE, "codex"), NULL);
 	finish(f);
 	assert_string_equal(kt_seam_end(), "kt_plan_load");
 	assert_string_equal(last_code(f), "TRANSITION_REJECTED");
-	assert_string_equal(code_of(f, reviewed("WP02", KT_STATUS_DONE)), "OK");
+	assert_string_equal(code_of(f, reviewed("WP02", KT_STATUS_DONE, "codex")), "OK");
 }
 
 static void a_merge_is_not_written_into_somebodys_checkout(void **state)
 {
 	struct fixture *f = *state;
-	struct kt_json *request = reviewed("WP01", KT_STATUS_DONE), *wish = kt_json_new_object();
+	struct kt_json *request = reviewed("WP01", KT_STATUS_DONE, "codex"),
+		       *wish = kt_json_new_object();
 	char *before = ask(f, "git for-each-ref && git status --porcelain");
 
 	kt_json_set_string(wish, "lane", "lane-a");

@@ -21,13 +21,6 @@ static struct kt_json *note(const char *wp, const char *id)
 	return request;
 }
 
-static const char *code_of(struct fixture *f, struct kt_json *request)
-{
-	submit(f, request, NULL);
-	finish(f);
-	return last_code(f);
-}
-
 static const char *receipt_text(const struct fixture *f, const char *name)
 {
 	return kt_json_get_string(kt_json_get(f->last, "receipt"), name);

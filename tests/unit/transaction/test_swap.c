@@ -40,13 +40,6 @@ static struct kt_json *with_file(struct kt_json *request, const char *blob)
 	return request;
 }
 
-static const char *code_of(struct fixture *f, struct kt_json *request)
-{
-	submit(f, request, NULL);
-	finish(f);
-	return last_code(f);
-}
-
 static const char *detail(const struct fixture *f)
 {
 	return kt_json_get_string(kt_json_get(f->last, "error"), "detail");

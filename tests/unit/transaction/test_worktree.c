@@ -20,14 +20,12 @@
 /* The helper does what stands in ../act. */
 static int setup_helper(void **state)
 {
-	static char program[4096];
 	struct fixture *f = NULL;
 
 	if (setup(state) != 0)
 		return -1;
 	f = *state;
-	(void)snprintf(program, sizeof program, "%s/helper", f->box->root);
-	f->program = program;
+	stand_in(f, "helper");
 	shell(f, "printf '#!/bin/sh\\n. %s/act\\n' >../helper && chmod +x ../helper", f->box->root);
 	kt_writer_free(f->writer);
 	open_writer(f, false);
