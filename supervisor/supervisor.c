@@ -327,12 +327,14 @@ static void pool_fill(struct kt_supervisor *supervisor)
 static enum kt_code open_all(struct kt_supervisor *supervisor, struct kt_error *err)
 {
 	const struct kt_launch *launch = supervisor->launch;
-	enum kt_code code = log_open(supervisor, err);
+	enum kt_code code = KT_E_OK;
 
 	supervisor->marker = kt_format("SPEC_KITTY_SUPERVISOR=%s:%ld:%llu", launch->mission->slug,
 		(long)getpid(), (unsigned long long)kt_process_start_time(getpid()));
+	code = kt_sup_writer_open(supervisor, err);
+	/* Until the mission's lock is ours the log may be another supervisor's. */
 	if (code == KT_E_OK)
-		code = kt_sup_writer_open(supervisor, err);
+		code = log_open(supervisor, err);
 	if (code == KT_E_OK)
 		code = kt_store_open(launch->repo, &supervisor->store, err);
 	if (code == KT_E_OK)

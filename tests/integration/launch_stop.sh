@@ -53,6 +53,22 @@ expect_exit 5 kitty launch --lanes a --json -- "$BOX/agent"
 expect_json "$OUT" error.code SUPERVISOR_RUNNING
 [ $(($(date +%s) - start)) -le 3 ] || fail "it waited"
 
+say "one that began at the same moment, and saw no other, leaves the log of the first alone"
+run_dir=$REPO/.git/kitty/$MISSION
+truncate -s 11M "$run_dir/supervisor.log"
+mkdir "$BOX/shim"
+# Nobody is named as the holder until the second one has looked, and asks git.
+cat >"$BOX/shim/git" <<EOT
+#!/bin/sh
+[ ! -e "$BOX/holder" ] || mv "$BOX/holder" "$run_dir/holder"
+exec "$(command -v git)" "\$@"
+EOT
+chmod +x "$BOX/shim/git"
+mv "$run_dir/holder" "$BOX/holder"
+expect_exit 5 env PATH="$BOX/shim:$PATH" "$(command -v kitty)" launch --lanes a --json -- "$BOX/agent"
+expect_json "$OUT" error.code SUPERVISOR_RUNNING
+[ ! -e "$run_dir/supervisor.log.1" ] || fail "the running supervisor's log was renamed"
+
 say "ps"
 expect_exit 0 kitty ps --json
 expect_json "$OUT" supervisor.pid "$pid"
