@@ -1,6 +1,6 @@
 /*
  * Admission: is this request legal on the state as it stands, and which rows does it add?
- * (architecture.md, 3.4) Runs inside the lock, after healing. Must leave the reducer untouched when
+ * Runs inside the lock, after healing. Must leave the reducer untouched when
  * it refuses.
  */
 #include <stdio.h>

@@ -1,6 +1,6 @@
 /*
- * Build: a chain of commits in memory, one per request, on top of the tip (architecture.md, "Group
- * commit"). Nothing is visible until the swap. One bad request never fails its neighbours.
+ * Build: a chain of commits in memory, one per request, on top of the tip (docs/decisions.md,
+ * "Group commit"). Nothing is visible until the swap. One bad request never fails its neighbours.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -28,7 +28,7 @@ void kt_batch_discard(struct kt_writer *writer)
 		p->is_built = false;
 }
 
-/* Gives the identity of bookkeeping commits (architecture.md, 8). */
+/* Gives the identity of bookkeeping commits: the user's, else one of kitty's own. */
 static void identify(struct kt_writer *writer, char **name, char **email)
 {
 	*name = kt_repository_config_get(writer->options.repo, "user.name");

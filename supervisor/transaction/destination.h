@@ -1,7 +1,6 @@
 /*
- * Where a mission's log lives: the branch, and the worktree that has it checked out
- * (architecture.md, section 8, "missions without a coordination branch"). The one place that
- * decides; writer, readers, doctor and verify ask here.
+ * Where a mission's log lives: the branch, and the worktree that has it checked out. The one place
+ * that decides; writer, readers, doctor and verify ask here.
  *
  *   topology                       place
  *   lanes_with_coord, coord        the coordination branch and its worktree, which are kitty's own

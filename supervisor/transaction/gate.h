@@ -1,7 +1,7 @@
 /*
  * The policy gate: may this branch receive a bookkeeping commit? Judges an explicit destination in
  * short form, never the current checkout, and is the only place that decides
- * (spec-kitty-reference.md, 6.3 and 6.4; seed FR-019).
+ * (docs/requirements.md, FR-019).
  */
 #ifndef KITTY_SUPERVISOR_TRANSACTION_GATE_H
 #define KITTY_SUPERVISOR_TRANSACTION_GATE_H

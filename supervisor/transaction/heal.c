@@ -1,6 +1,6 @@
 /*
  * Heal: whatever a kill left behind, the working log, snapshot and index become copies of the
- * coordination tip again (architecture.md, 3.2). One rule: the ref decides. What is cut off goes to
+ * coordination tip again. One rule: the ref decides. What is cut off goes to
  * quarantine first; edited history is refused.
  */
 #include <dirent.h>

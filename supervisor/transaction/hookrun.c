@@ -1,5 +1,5 @@
 /*
- * Hooks: they see what they would see in a normal commit, and may refuse it (architecture.md, 3.6).
+ * Hooks: they see what they would see in a normal commit, and may refuse it.
  * The rows are put into the checked-out log, the hooks run as children with a deadline, and
  * whatever they say, the files are judged afterwards: no hook may change them. The loop goes on
  * serving meanwhile.

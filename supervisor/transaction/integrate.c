@@ -1,8 +1,8 @@
 /*
- * Integration inside a transaction: `done` and the lane's merge are one commit (architecture.md,
- * 3). The merge itself is computed by a helper child (`kitty internal integrate`); this step waits
- * for it and keeps its tree for the build. After a foreign move of the branch everything is
- * computed again.
+ * Integration inside a transaction: `done` and the lane's merge are one commit, so that neither
+ * exists without the other. The merge itself is computed by a helper child (`kitty internal
+ * integrate`); this step waits for it and keeps its tree for the build. After a foreign move of the
+ * branch everything is computed again.
  */
 #include <stdlib.h>
 #include <string.h>

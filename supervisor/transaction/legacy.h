@@ -1,8 +1,8 @@
 /*
  * Legacy missions: lanes exist, no coordination branch, and meta.json says nothing of the topology
  * (in flight since before it was stored). Each lane's branch carries the rows of its work packages;
- * the mission's state is the union of all these logs, for reading only (architecture.md, section 8;
- * seed FR-017, FR-027).
+ * the mission's state is the union of all these logs, for reading only
+ * (docs/requirements.md, FR-017 and FR-027).
  */
 #ifndef KITTY_SUPERVISOR_TRANSACTION_LEGACY_H
 #define KITTY_SUPERVISOR_TRANSACTION_LEGACY_H

@@ -1,6 +1,7 @@
 /*
  * The mission's lock. Runs in whichever process writes: the supervisor, or a command without one.
- * Must never delete the lock file: a deleted lock file has two holders (traps.md, 10).
+ * Must never delete the lock file: a deleted lock file has two holders, one of the old file and one
+ * of the new.
  */
 #include "supervisor/transaction/lock.h"
 

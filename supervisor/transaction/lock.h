@@ -1,6 +1,6 @@
 /*
  * The mission's lock: flock(2) on <common dir>/spec-kitty-locks/<slug>.status.lock, the very lock
- * that spec-kitty takes, so the two programs exclude one another (architecture.md, 3.1). The file
+ * that spec-kitty takes, so the two programs exclude one another. The file
  * is never deleted; the kernel releases the lock when the holder dies.
  */
 #ifndef KITTY_SUPERVISOR_TRANSACTION_LOCK_H

@@ -1,6 +1,6 @@
 /*
- * Reading a mission's state without writing: from committed bytes, never from a working copy
- * (architecture.md, section 4): the coordination ref; without one, the branch that the primary
+ * Reading a mission's state without writing: from committed bytes, never from a working copy,
+ * which may lag or be edited: the coordination ref; without one, the branch that the primary
  * checkout has checked out; for a legacy mission, the union of its branches' logs. Works on a
  * read-only file system, with or without a supervisor.
  */

@@ -1,5 +1,5 @@
 /*
- * Outcomes of requests: receipts (proof of a commit), failures, and the seed's diagnostic after a
+ * Outcomes of requests: receipts (proof of a commit), failures, and the diagnostic after a
  * roll-back. Must never call anything a receipt before the ref was read back.
  */
 #include <stdlib.h>
@@ -25,7 +25,7 @@ void kt_batch_fail(struct kt_writer *writer, const struct kt_error *err)
 			kt_pending_fail(writer, p, err);
 }
 
-/* First move of the request, as the seed's diagnostic names it; annotations have none. */
+/* First move of the request, as the diagnostic names it; annotations have none. */
 static struct kt_json *rolled_back_transition(const struct pending *pending)
 {
 	const struct kt_json *move = kt_json_first(pending->moves);

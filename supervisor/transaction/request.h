@@ -23,7 +23,7 @@
  * Outcome, success: {"result": "success", "receipt": {"commit_sha", "committed_at",
  * "destination_ref", "worktree_root", "event_ids": [...], "is_noop"}, "moves": [{"wp_id",
  * "from_lane", "to_lane", "actor"}], "message": text}. Failure: {"error": {"code", "message",
- * "detail", "next_step"}} and, after a roll-back, the seed's members beside it: error_code,
+ * "detail", "next_step"}} and, after a roll-back, the diagnostic's members beside it: error_code,
  * destination_ref, rejected_message, rejected_reason, rolled_back_transition {wp_id, from_lane,
  * to_lane}, next_step; a conflict has holder / observed.
  *
@@ -70,7 +70,7 @@ struct kt_json *kt_request_add_annotation(
 struct kt_json *kt_request_add_lifecycle(struct kt_json *request, const char *event_type,
 	const char *aggregate_id, const char *aggregate_type, struct kt_json *payload);
 
-/* Commit message of a request: its own, else the one table's (architecture.md, 8). Gives. from:
+/* Commit message of a request: its own, else the one table's (docs/decisions.md). Gives. from:
  * status before. */
 char *kt_request_message(const struct kt_json *request, enum kt_status from);
 

@@ -1,6 +1,6 @@
 /*
- * Time and id of a new row: append order, time order and id order are one order (architecture.md,
- * 3.4).
+ * Time and id of a new row: append order, time order and id order are one order:
+ * readers sort by either.
  */
 #ifndef KITTY_SUPERVISOR_TRANSACTION_STAMP_H
 #define KITTY_SUPERVISOR_TRANSACTION_STAMP_H

@@ -1,7 +1,7 @@
 /*
  * A child that a step machine waits for: started here, waited for by its pidfd elsewhere, its
  * output in memory. Output goes to an anonymous memory file, so nobody has to drain a pipe and a
- * background grandchild that keeps the descriptor delays nobody (traps.md, 7).
+ * background grandchild that keeps the descriptor delays nobody.
  */
 #ifndef KITTY_SUPERVISOR_TRANSACTION_SUBPROCESS_H
 #define KITTY_SUPERVISOR_TRANSACTION_SUBPROCESS_H

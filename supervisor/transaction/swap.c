@@ -1,7 +1,7 @@
 /*
  * Swap: the commit point. HEAD asserted once more, objects made durable, the ref compared and
- * swapped, read back. Exit codes do not decide, the ref does: a failed swap may have landed, and
- * then it counts (traps.md, 0.1).
+ * swapped, read back. Exit codes do not decide, the ref does: git may have been killed, or have
+ * failed, after it moved the ref, and then the commit counts.
  */
 #include <stdlib.h>
 #include <string.h>

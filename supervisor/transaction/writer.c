@@ -83,7 +83,7 @@ static void pending_free(struct pending *pending)
 	free(pending);
 }
 
-/* Tells the submitter and runs the effects, which must not run after a rejection (seed FR-022). */
+/* Tells the submitter and runs the effects, which must not run after a rejection. */
 void kt_pending_answer(struct pending *pending)
 {
 	bool has_succeeded = kt_json_get(pending->outcome, "receipt") != NULL;

@@ -1,9 +1,9 @@
 /*
- * The writer of a mission's event log: the write path of architecture.md, section 3, as a step
+ * The writer of a mission's event log: the write path (docs/decisions.md) as a step
  * machine.
  *
- *   submit -> lock -> heal -> gate -> validate -> build -> hooks -> sign -> swap -> files ->
- * receipt
+ *   submit -> lock -> heal -> gate -> validate -> build -> hooks -> sign -> swap
+ *     -> files -> receipt
  *
  * The supervisor keeps one writer for its whole life (hold_lock) and drives it from its loop; a
  * command without a supervisor makes one, submits, drives it with poll (kt_writer_finish) and frees
@@ -44,7 +44,7 @@ struct kt_writer_options {
 	int hook_timeout_ms;              /* 0: KT_HOOK_TIMEOUT_MS; for the signer, too */
 	bool sign;                        /* each commit, through git; else none is */
 	const char *const
-		*protected_branches; /* configured globs; NULL: the defaults (architecture.md, 8) */
+		*protected_branches; /* configured globs; NULL: main, master, origin/HEAD's */
 	const char *program; /* path of kitty itself, for `kitty internal ...` helpers; NULL:
 				/proc/self/exe */
 	/* One line for people: heal notices, warnings. May be NULL. */

@@ -243,7 +243,7 @@ void kt_pending_answer(struct pending *pending);
 void kt_pending_fail(struct kt_writer *writer, struct pending *pending, const struct kt_error *err);
 void kt_batch_fail(struct kt_writer *writer, const struct kt_error *err); /* all undecided ones */
 void kt_pending_reject(struct kt_writer *writer, struct pending *pending, const char *hook,
-	const char *reason); /* rolled back: the seed's diagnostic */
+	const char *reason); /* rolled back: diagnostic and next step */
 void kt_pending_roll_back(
 	struct kt_writer *writer, struct pending *pending, const struct kt_error *err);
 void kt_pending_succeed(struct kt_writer *writer, struct pending *pending);
