@@ -8,6 +8,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include <kitty/limits.h>
+
 #include "ipc/file.h"
 #include "supervisor/checkouts.h"
 #include "supervisor/doctor_private.h"
@@ -257,22 +259,38 @@ static void worktree_judge(struct kt_doctor *doctor, const struct kt_worktree_fa
 		files_check(doctor);
 }
 
+/* One that is being made at this moment looks broken: then it is looked at when nobody makes any.
+ */
+static int wait_for_maker(const struct kt_doctor *doctor)
+{
+	struct kt_worktree_facts facts;
+	int still = -1;
+
+	kt_worktree_inspect(doctor->repo, doctor->mission->coord_worktree, &facts);
+	if (!facts.is_linked || kt_worktree_is_unfinished(facts.git_dir))
+		still = kt_repository_still(doctor->repo, KT_LOCK_TIMEOUT_MS);
+	kt_worktree_facts_release(&facts);
+	return still;
+}
+
 void kt_doctor_worktree(struct kt_doctor *doctor)
 {
 	const struct kt_mission *mission = doctor->mission;
 	struct kt_worktree_facts facts;
+	int still = -1;
 
 	if (mission->coordination_branch == NULL || mission->is_closed || !has_branch(doctor))
 		return;
-	if (!has_worktree(doctor)) {
-		if (kt_coordination_was_made(mission))
-			kt_doctor_add(doctor, KT_FINDING_COORD_MISSING, mission->coord_worktree,
-				"%s was made before and is gone", mission->coord_worktree);
-		return;
+	still = wait_for_maker(doctor);
+	if (has_worktree(doctor)) {
+		kt_worktree_inspect(doctor->repo, mission->coord_worktree, &facts);
+		worktree_judge(doctor, &facts);
+		kt_worktree_facts_release(&facts);
+	} else if (kt_coordination_was_made(mission)) {
+		kt_doctor_add(doctor, KT_FINDING_COORD_MISSING, mission->coord_worktree,
+			"%s was made before and is gone", mission->coord_worktree);
 	}
-	kt_worktree_inspect(doctor->repo, mission->coord_worktree, &facts);
-	worktree_judge(doctor, &facts);
-	kt_worktree_facts_release(&facts);
+	kt_repository_unlock(still);
 }
 
 /* A relative core.hooksPath is taken inside each worktree: where the folder is not tracked, the

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <kitty/limits.h>
+
 #include "ipc/file.h"
 #include "supervisor/doctor_private.h"
 #include "supervisor/lane_gate.h"
@@ -108,6 +110,41 @@ static void owned_check(struct kt_doctor *doctor, const struct kt_lane_row *row)
 	kt_json_free(outside.paths);
 }
 
+static bool is_sound(const struct kt_lane_rows *rows)
+{
+	for (size_t i = 0; i < rows->len; i++) {
+		const struct kt_lane_row *row = &rows->rows[i];
+
+		if (row->sparse != NULL ||
+			kt_lane_action_find(row->folder, row->has_branch, row->is_registered,
+				row->tip != NULL, row->is_finished)
+					.code != NULL)
+			return false;
+	}
+	return true;
+}
+
+/* A lane that is being made or removed at this moment looks like a broken one: what is wrong is
+ * looked at again when nobody does. */
+static enum kt_code rows_load(
+	const struct kt_doctor *doctor, struct kt_lane_rows *rows, struct kt_error *err)
+{
+	int still = -1;
+	enum kt_code code =
+		kt_lane_rows_load(doctor->repo, doctor->mission, doctor->view, rows, err);
+
+	if (code != KT_E_OK || is_sound(rows))
+		return code;
+	still = kt_repository_still(doctor->repo, KT_LOCK_TIMEOUT_MS);
+	if (still < 0)
+		return code;
+	kt_lane_rows_release(rows);
+	*rows = (struct kt_lane_rows){NULL, 0};
+	code = kt_lane_rows_load(doctor->repo, doctor->mission, doctor->view, rows, err);
+	kt_repository_unlock(still);
+	return code;
+}
+
 void kt_doctor_lanes(struct kt_doctor *doctor)
 {
 	struct kt_lane_rows rows = {NULL, 0};
@@ -115,8 +152,7 @@ void kt_doctor_lanes(struct kt_doctor *doctor)
 
 	if (doctor->mission->is_closed || doctor->mission->is_discarded ||
 		doctor->view_error.code == KT_E_COORDINATION_BRANCH_DELETED ||
-		kt_lane_rows_load(doctor->repo, doctor->mission, doctor->view, &rows, &ignored) !=
-			KT_E_OK)
+		rows_load(doctor, &rows, &ignored) != KT_E_OK)
 		return;
 	for (size_t i = 0; i < rows.len; i++) {
 		table_check(doctor, &rows.rows[i]);

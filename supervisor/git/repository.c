@@ -310,6 +310,19 @@ enum kt_code kt_repository_lock(
 	return code;
 }
 
+int kt_repository_still(const struct kt_repository *repo, int timeout_ms)
+{
+	char *path = kt_format("%s/kitty/worktrees.lock", repo->common_dir);
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	if (fd >= 0 && !kt_flock_within(fd, timeout_ms)) {
+		(void)close(fd);
+		fd = -1;
+	}
+	free(path);
+	return fd;
+}
+
 void kt_repository_unlock(int fd)
 {
 	if (fd >= 0)

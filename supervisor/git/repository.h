@@ -57,4 +57,8 @@ KT_MUST_CHECK enum kt_code kt_repository_lock(
 	const struct kt_repository *repo, int timeout_ms, int *fd, struct kt_error *err);
 void kt_repository_unlock(int fd);
 
+/* The same lock for who only looks: nothing is written, on a read-only file system too. -1 when
+ * nobody has ever made a worktree here, or one takes longer than that; kt_repository_unlock. */
+int kt_repository_still(const struct kt_repository *repo, int timeout_ms);
+
 #endif

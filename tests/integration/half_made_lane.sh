@@ -67,3 +67,16 @@ making_ends
 wait "$repair" || fail "$(cat "$BOX/repair")"
 expect_json "$BOX/repair" changed false
 lane_is_whole a
+
+say "the doctor beside a lane, and a coordination worktree, that is being made at this moment"
+for worktree in "$(lane a)" "$COORD"; do
+	making_begins
+	mv "$worktree/.git" "$BOX/link"
+	kitty doctor --mission "$MISSION" --json 8<&- >"$BOX/doctor" 2>&1 &
+	doctor=$!
+	until_one_waits
+	mv "$BOX/link" "$worktree/.git"
+	making_ends
+	wait "$doctor" || fail "$(cat "$BOX/doctor")"
+	expect_json "$BOX/doctor" errors 0
+done
