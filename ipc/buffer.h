@@ -8,9 +8,9 @@
 #ifndef KITTY_IPC_BUFFER_H
 #define KITTY_IPC_BUFFER_H
 
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
-#include <stdarg.h>
 
 #include <kitty/attributes.h>
 
@@ -20,13 +20,13 @@ struct kt_buffer {
 	size_t capacity;
 };
 
-#define KT_BUFFER_INIT                                                                             \
-	{                                                                                          \
-		NULL, 0, 0                                                                         \
+#define KT_BUFFER_INIT \
+	{ \
+		NULL, 0, 0 \
 	}
 
 void kt_buffer_release(struct kt_buffer *buffer); /* frees the content; buffer is empty again */
-void kt_buffer_clear(struct kt_buffer *buffer);	  /* len = 0, keeps the memory */
+void kt_buffer_clear(struct kt_buffer *buffer);   /* len = 0, keeps the memory */
 void kt_buffer_append(struct kt_buffer *buffer, const void *bytes, size_t len);
 void kt_buffer_puts(struct kt_buffer *buffer, const char *text);
 void kt_buffer_putc(struct kt_buffer *buffer, char byte);
@@ -44,9 +44,9 @@ char *kt_buffer_take(struct kt_buffer *buffer); /* gives the NUL-terminated cont
  */
 _Noreturn void kt_out_of_memory(void);
 void kt_out_of_memory_is_json(bool is_json);
-void *kt_alloc(size_t size);		       /* zeroed */
+void *kt_alloc(size_t size);                                  /* zeroed */
 void *kt_realloc_array(void *old, size_t count, size_t size); /* overflow ends it, too */
-char *kt_strdup(const char *text);	       /* NULL gives NULL */
+char *kt_strdup(const char *text);                            /* NULL gives NULL */
 char *kt_strndup(const char *text, size_t len);
 char *kt_format(const char *format, ...) KT_PRINTF(1, 2); /* gives */
 /* A text as one word of a shell: as it is, or in single quotes. Gives. */

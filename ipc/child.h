@@ -21,39 +21,39 @@ struct kt_buffer;
 #define KT_CHILD_NULL_FD (-1) /* connect to /dev/null */
 
 struct kt_child_spec {
-	const char *path;	 /* searched on the spec's own PATH when it holds no slash */
+	const char *path;        /* searched on the spec's own PATH when it holds no slash */
 	const char *const *argv; /* NULL-terminated, argv[0] included */
 	const char *const *envp; /* NULL-terminated; NULL inherits */
-	const char *cwd;	 /* NULL inherits */
+	const char *cwd;         /* NULL inherits */
 	int stdin_fd, stdout_fd, stderr_fd; /* borrowed; KT_CHILD_NULL_FD: /dev/null */
-	const int *pass_fds;	 /* borrowed; appear as 3, 4, ... in the child */
+	const int *pass_fds;                /* borrowed; appear as 3, 4, ... in the child */
 	size_t pass_len;
 	bool new_session; /* setsid: own session and group (agents, workers, hooks) */
-	bool new_group;	  /* own process group only */
-	int nice;	  /* added to the child's niceness; 0 leaves it */
+	bool new_group;   /* own process group only */
+	int nice;         /* added to the child's niceness; 0 leaves it */
 };
 
-#define KT_CHILD_SPEC_INIT                                                                         \
-	{                                                                                          \
-		.stdin_fd = KT_CHILD_NULL_FD, .stdout_fd = KT_CHILD_NULL_FD,                       \
-		.stderr_fd = KT_CHILD_NULL_FD                                                      \
+#define KT_CHILD_SPEC_INIT \
+	{ \
+		.stdin_fd = KT_CHILD_NULL_FD, .stdout_fd = KT_CHILD_NULL_FD, \
+		.stderr_fd = KT_CHILD_NULL_FD \
 	}
 
 struct kt_child {
-	pid_t pid; /* 0: none */
-	int pidfd; /* -1: none; becomes readable when the child has ended */
+	pid_t pid;           /* 0: none */
+	int pidfd;           /* -1: none; becomes readable when the child has ended */
 	uint64_t start_time; /* field 22 of /proc/PID/stat, to tell pid reuse */
 };
 
-#define KT_CHILD_INIT                                                                              \
-	{                                                                                          \
-		0, -1, 0                                                                           \
+#define KT_CHILD_INIT \
+	{ \
+		0, -1, 0 \
 	}
 
 struct kt_child_status {
-	bool exited;	/* false: killed by a signal */
-	int exit_code;	/* when exited */
-	int signal;	/* when not */
+	bool exited;    /* false: killed by a signal */
+	int exit_code;  /* when exited */
+	int signal;     /* when not */
 	bool timed_out; /* the deadline passed and we killed it (kt_child_run) */
 };
 

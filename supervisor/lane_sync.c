@@ -419,8 +419,7 @@ enum kt_code kt_lane_ready(const struct kt_repository *repo, const struct kt_mis
 	code = kt_lane_prepare(repo, mission, wish->lane_id, prepared, err);
 	if (code == KT_E_OK) {
 		code = sync_locked(repo, mission, wish, synced, err);
-		if (code != KT_E_OK && !had_branch &&
-			kt_json_get_bool(*prepared, "created", false))
+		if (code != KT_E_OK && !had_branch && kt_json_get_bool(*prepared, "created", false))
 			unmake(repo, mission, &place, kt_json_get_string(*prepared, "head"));
 	}
 	kt_lane_place_release(&place);

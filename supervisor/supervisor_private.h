@@ -270,9 +270,10 @@ void kt_job_request_failed(struct kt_lane_run *run, const char *what, const stru
 bool kt_job_is_called_off(struct kt_lane_run *run);
 KT_MUST_CHECK enum kt_code kt_job_lease_take(const struct kt_lane_run *run, struct kt_error *err);
 struct kt_json *kt_job_claim_metadata(const struct kt_lane_run *run); /* gives */
-/* Why the lane is in no state to be worked in; NULL: it is. facts and err of lane-inspect. Gives. */
-char *kt_job_lane_refusal(const struct kt_lane_run *run, const struct kt_json *facts,
-	const struct kt_error *err);
+/* Why the lane is in no state to be worked in; NULL: it is. facts and err of lane-inspect. Gives.
+ */
+char *kt_job_lane_refusal(
+	const struct kt_lane_run *run, const struct kt_json *facts, const struct kt_error *err);
 /* One more than the logs NAME-1.log, ... that the lane has. */
 long kt_job_attempt_next(const struct kt_lane_run *run, const char *name);
 const struct kt_agent *kt_job_agent(const struct kt_lane_run *run); /* NULL: by hand */

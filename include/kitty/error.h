@@ -44,9 +44,9 @@ struct kt_error {
 	char next_step[1024]; /* empty: the table's next step holds */
 };
 
-#define KT_ERROR_INIT                                                                              \
-	{                                                                                          \
-		KT_E_OK, 0, "", ""                                                                 \
+#define KT_ERROR_INIT \
+	{ \
+		KT_E_OK, 0, "", "" \
 	}
 
 /* Fills err and returns code, so that `return kt_error_set(...)` reads well. */

@@ -4,12 +4,14 @@
  *
  * Reading: UTF-8 is checked, the whole input must be one value, nesting is bounded, NUL bytes and
  * lone surrogates are refused, and of duplicate keys the last one wins (or is refused, see flags).
- * Key look-up is case-sensitive. Integers keep their text, so 64-bit values survive; other numbers become
- * the text Python prints (1e5 is 100000.0); a number of more than 63 bytes or beyond a double is refused.
- * A tree holds only valid UTF-8 without NUL: kt_json_new_string turns other bytes into U+FFFD.
+ * Key look-up is case-sensitive. Integers keep their text, so 64-bit values survive; other numbers
+ * become the text Python prints (1e5 is 100000.0); a number of more than 63 bytes or beyond a
+ * double is refused. A tree holds only valid UTF-8 without NUL: kt_json_new_string turns other
+ * bytes into U+FFFD.
  *
  * Writing: Python's json.dumps, byte for byte. Row dialect: one line, ", " and ": ", keys sorted by
- * code point, non-ASCII escaped. Pretty dialects: indent 2, sorted or insertion order, raw or escaped.
+ * code point, non-ASCII escaped. Pretty dialects: indent 2, sorted or insertion order, raw or
+ * escaped.
  *
  * Ownership: parse/new/copy give; add/set take the child; get/at borrow from the parent.
  */
@@ -37,8 +39,8 @@ enum kt_json_type {
 enum kt_json_flags { KT_JSON_LAST_WINS = 0, KT_JSON_NO_DUPLICATES = 1 };
 
 /* Errors: KT_E_JSON_INVALID, detail says byte offset and reason. Gives *out. */
-KT_MUST_CHECK enum kt_code kt_json_parse(const char *text, size_t len, unsigned flags,
-	struct kt_json **out, struct kt_error *err);
+KT_MUST_CHECK enum kt_code kt_json_parse(
+	const char *text, size_t len, unsigned flags, struct kt_json **out, struct kt_error *err);
 
 void kt_json_free(struct kt_json *value); /* NULL is fine */
 struct kt_json *kt_json_copy(const struct kt_json *value);
@@ -51,7 +53,7 @@ bool kt_json_is_truthy(const struct kt_json *value); /* Python's bool(); NULL gi
 struct kt_json *kt_json_new_null(void);
 struct kt_json *kt_json_new_bool(bool value);
 struct kt_json *kt_json_new_int(int64_t value);
-struct kt_json *kt_json_new_double(double value); /* shortest round-trip text */
+struct kt_json *kt_json_new_double(double value);     /* shortest round-trip text */
 struct kt_json *kt_json_new_string(const char *text); /* NULL gives a JSON null */
 struct kt_json *kt_json_new_string_len(const char *text, size_t len);
 struct kt_json *kt_json_new_array(void);
@@ -63,7 +65,7 @@ void kt_json_set_string(struct kt_json *object, const char *key, const char *tex
 void kt_json_set_int(struct kt_json *object, const char *key, int64_t value);
 void kt_json_set_bool(struct kt_json *object, const char *key, bool value);
 void kt_json_remove(struct kt_json *object, const char *key);
-struct kt_json *kt_json_get(const struct kt_json *object, const char *key); /* NULL: absent */
+struct kt_json *kt_json_get(const struct kt_json *object, const char *key);    /* NULL: absent */
 const char *kt_json_get_string(const struct kt_json *object, const char *key); /* NULL: no string */
 bool kt_json_get_int(const struct kt_json *object, const char *key, int64_t *out);
 bool kt_json_get_bool(const struct kt_json *object, const char *key, bool fallback);
@@ -79,20 +81,23 @@ const char *kt_json_key(const struct kt_json *value); /* name of a member */
 
 const char *kt_json_string(const struct kt_json *value); /* NULL when no string */
 bool kt_json_int(const struct kt_json *value, int64_t *out);
-const char *kt_json_number_text(const struct kt_json *value); /* as Python prints it; NULL: no number */
+/* As Python prints it; NULL: no number. */
+const char *kt_json_number_text(const struct kt_json *value);
 
 enum kt_json_style {
-	KT_JSON_ROW,		/* log rows: one line, ", " ": ", sorted, escaped */
-	KT_JSON_COMPACT,	/* one line, ", " ": ", insertion order, raw UTF-8: our own --json, streams */
-	KT_JSON_PRETTY_SORTED,	/* status.json, meta.json: indent 2, sorted, raw UTF-8, no final newline */
-	KT_JSON_PRETTY_ORDERED, /* lanes.json: indent 2, insertion order, escaped, no final newline */
-	KT_JSON_PRETTY_RAW	/* --json on a terminal: indent 2, insertion order, raw UTF-8 */
+	KT_JSON_ROW,     /* log rows: one line, ", " ": ", sorted, escaped */
+	KT_JSON_COMPACT, /* one line, ", " ": ", in order, raw UTF-8: our own --json, streams */
+	KT_JSON_PRETTY_SORTED, /* status.json, meta.json: indent 2, sorted, raw UTF-8, no newline */
+	KT_JSON_PRETTY_ORDERED, /* lanes.json: indent 2, in order, escaped, no newline */
+	KT_JSON_PRETTY_RAW      /* --json on a terminal: indent 2, in order, raw UTF-8 */
 };
 
 /* Appends the text; the caller adds the final newline where the file has one. */
 void kt_json_write(const struct kt_json *value, enum kt_json_style style, struct kt_buffer *out);
 
-/* Appends one quoted string in the row dialect (escaped) or raw UTF-8. For writers without a tree. */
-void kt_json_write_string(const char *text, size_t len, bool escape_non_ascii, struct kt_buffer *out);
+/* Appends one quoted string in the row dialect (escaped) or raw UTF-8. For writers without a tree.
+ */
+void kt_json_write_string(
+	const char *text, size_t len, bool escape_non_ascii, struct kt_buffer *out);
 
 #endif

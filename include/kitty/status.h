@@ -8,7 +8,7 @@
 #include <stdbool.h>
 
 enum kt_status {
-	KT_STATUS_GENESIS,	 /* before finalisation; never displayed */
+	KT_STATUS_GENESIS,       /* before finalisation; never displayed */
 	KT_STATUS_UNINITIALIZED, /* read marker, never stored */
 	KT_STATUS_PLANNED,
 	KT_STATUS_CLAIMED,
@@ -24,8 +24,9 @@ enum kt_status {
 };
 
 const char *kt_status_name(enum kt_status status);
-enum kt_status kt_status_from_name(const char *name);	/* exact: the log's rule */
-enum kt_status kt_status_from_input(const char *name); /* trimmed, lower-cased, aliases: people's rule */
+enum kt_status kt_status_from_name(const char *name); /* exact: the log's rule */
+/* Trimmed, lower-cased, aliases: people's rule. */
+enum kt_status kt_status_from_input(const char *name);
 bool kt_status_satisfies_dependency(enum kt_status status);
 bool kt_status_is_terminal(enum kt_status status);
 bool kt_status_is_displayed(enum kt_status status);

@@ -133,8 +133,7 @@ static enum kt_code root_enter(struct kt_error *err)
 
 	if (root == NULL || chdir(root) == 0)
 		return KT_E_OK;
-	return kt_error_sys(
-		err, KT_E_NOT_A_REPOSITORY, errno, "SPECIFY_REPO_ROOT is %.200s", root);
+	return kt_error_sys(err, KT_E_NOT_A_REPOSITORY, errno, "SPECIFY_REPO_ROOT is %.200s", root);
 }
 
 int kt_api_run(const struct kt_invocation *invocation, const struct kt_api_command *command)

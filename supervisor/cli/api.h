@@ -46,8 +46,8 @@ const char *kt_api_value(const struct kt_api *api, const char *option);
 /* The mission of --mission. */
 KT_MUST_CHECK enum kt_code kt_api_mission(struct kt_api *api, struct kt_error *err);
 
-/* api_by_hand.c. A mission made by hand may have work packages but no lanes and no rows yet. The plan
- * that finalising would give, for queries: view->plan. */
+/* api_by_hand.c. A mission made by hand may have work packages but no lanes and no rows yet. The
+ * plan that finalising would give, for queries: view->plan. */
 struct kt_view;
 KT_MUST_CHECK enum kt_code kt_api_plan_fill(
 	struct kt_api *api, struct kt_view *view, struct kt_error *err);

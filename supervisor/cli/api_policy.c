@@ -1,12 +1,11 @@
 /*
  * The rules of --policy. Pure. Never lets a secret into the log.
  */
+#include <string.h>
 #include <strings.h>
 
 #include "ipc/buffer.h"
 #include "supervisor/cli/api.h"
-
-#include <string.h>
 
 static const char *const texts[] = {"orchestrator_id", "orchestrator_version", "agent_family",
 	"approval_mode", "sandbox_mode", "network_mode", NULL};
@@ -77,8 +76,7 @@ static enum kt_code policy_check(const struct kt_json *policy, struct kt_error *
 	if (code != KT_E_OK)
 		return code;
 	if (restrictions != NULL && !kt_json_is(restrictions, KT_JSON_NULL) &&
-		kt_json_string(restrictions) == NULL &&
-		!kt_json_is(restrictions, KT_JSON_ARRAY) &&
+		kt_json_string(restrictions) == NULL && !kt_json_is(restrictions, KT_JSON_ARRAY) &&
 		!kt_json_is(restrictions, KT_JSON_OBJECT))
 		return invalid(err, "a text, list or object is wanted: ", "tool_restrictions");
 	/* The value itself is not repeated: it would get into logs. */
@@ -102,7 +100,8 @@ enum kt_code kt_api_policy(const char *text, bool is_needed, struct kt_json **ou
 		return kt_error_set(err, KT_E_INVALID_ARGUMENT, "--policy is needed for this");
 	}
 	code = kt_json_parse(text, strlen(text), KT_JSON_LAST_WINS, &policy, &cause);
-	code = code != KT_E_OK ? invalid(err, "no JSON: ", cause.detail) : policy_check(policy, err);
+	code = code != KT_E_OK ? invalid(err, "no JSON: ", cause.detail)
+			       : policy_check(policy, err);
 	if (code == KT_E_OK) {
 		*out = policy;
 		return KT_E_OK;

@@ -22,8 +22,8 @@ static const struct kt_option options[] = {
 static enum kt_code warn(struct kt_context *context, const struct kt_plan *plan, const char *lane,
 	struct kt_lane_outside *outside, struct kt_json *warnings, struct kt_error *err)
 {
-	enum kt_code code = kt_lane_outside_owned(
-		context->repo, context->mission, plan, lane, outside, err);
+	enum kt_code code =
+		kt_lane_outside_owned(context->repo, context->mission, plan, lane, outside, err);
 
 	if (code == KT_E_OK && kt_json_size(outside->paths) > 0) {
 		char *text = kt_lane_outside_tell(lane, outside->paths);

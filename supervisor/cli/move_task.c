@@ -285,8 +285,8 @@ static int run(struct kt_invocation *invocation)
 	if (to == NULL || kt_wp_argument(plan.wp_id, &err) != KT_E_OK ||
 		kt_status_argument("--to", to, &plan.to, &err) != KT_E_OK)
 		status = kt_fail(invocation->json, &err);
-	else if (kt_context_open_mission(&context, kt_invocation_value(invocation, "mission"), &err) !=
-		 KT_E_OK)
+	else if (kt_context_open_mission(
+			 &context, kt_invocation_value(invocation, "mission"), &err) != KT_E_OK)
 		status = kt_context_fail(&context, invocation->json, &err);
 	else
 		status = move(invocation, &context, &plan);

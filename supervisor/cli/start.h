@@ -3,7 +3,8 @@
  * orchestrator-api share one readiness rule and one way into a lane.
  *
  *   struct kt_start start = {0};
- *   kt_start_open -> kt_start_implementation or kt_start_review -> kt_start_release (fine at any point)
+ *   kt_start_open -> kt_start_implementation or kt_start_review -> kt_start_release (fine at any
+ * point)
  */
 #ifndef KITTY_SUPERVISOR_CLI_START_H
 #define KITTY_SUPERVISOR_CLI_START_H
@@ -20,13 +21,13 @@ struct kt_start {
 	const struct kt_wp *wp;
 	const struct kt_lane_plan *lane; /* NULL: the plan gives it none */
 	struct kt_wp_state state;
-	enum kt_status from;   /* before; KT_STATUS_GENESIS when nothing was written */
-	enum kt_status to;     /* after */
-	char *workspace;       /* absolute, after the lane is ready */
-	char *branch;          /* of the lane; NULL for planning work */
-	struct kt_json *facts; /* of kt_lane_prepare; NULL before, and for planning work */
-	bool is_noop;          /* it was started before, by the same actor */
-	bool is_conflict;      /* the refusal is that somebody else holds it */
+	enum kt_status from;     /* before; KT_STATUS_GENESIS when nothing was written */
+	enum kt_status to;       /* after */
+	char *workspace;         /* absolute, after the lane is ready */
+	char *branch;            /* of the lane; NULL for planning work */
+	struct kt_json *facts;   /* of kt_lane_prepare; NULL before, and for planning work */
+	bool is_noop;            /* it was started before, by the same actor */
+	bool is_conflict;        /* the refusal is that somebody else holds it */
 	struct kt_json *outcome; /* the writer's; NULL: nothing was written */
 };
 
@@ -55,8 +56,8 @@ KT_MUST_CHECK enum kt_code kt_start_open(struct kt_start *start, struct kt_conte
 
 /*
  * planned: dependencies, lane, claim and start in one commit; claimed: the start; in_progress: no
- * write. Another actor's work is KT_E_WP_ALREADY_CLAIMED. Nothing is claimed when the lane cannot be
- * made.
+ * write. Another actor's work is KT_E_WP_ALREADY_CLAIMED. Nothing is claimed when the lane cannot
+ * be made.
  */
 KT_MUST_CHECK enum kt_code kt_start_implementation(
 	struct kt_start *start, const struct kt_start_wish *wish, struct kt_error *err);

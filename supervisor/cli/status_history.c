@@ -93,8 +93,8 @@ static bool is_wanted(struct filter *filter, const struct kt_event *event)
 {
 	const char *id = event->event_id != NULL ? event->event_id
 						 : kt_json_get_string(event->row, "event_id");
-	const char *at = event->at != NULL ? event->at
-					   : kt_json_get_string(event->row, "timestamp");
+	const char *at =
+		event->at != NULL ? event->at : kt_json_get_string(event->row, "timestamp");
 	int64_t time = 0;
 
 	if (filter->since_id != NULL && !filter->was_seen) {
@@ -116,8 +116,8 @@ static bool is_known_wp(const struct kt_view *view, const char *wp_id)
 	       (view->plan != NULL && kt_plan_find_wp(view->plan, wp_id) != NULL);
 }
 
-static enum kt_code history_build(
-	const struct kt_view *view, struct filter *filter, struct kt_json *out, struct kt_error *err)
+static enum kt_code history_build(const struct kt_view *view, struct filter *filter,
+	struct kt_json *out, struct kt_error *err)
 {
 	const char *at = view->log;
 	const char *end = view->log + view->log_len;
@@ -180,9 +180,8 @@ static void line_print(const struct kt_json *entry)
 	const char *note = kt_json_get_string(kt_json_get(entry, "delta"), "note");
 	bool is_forced = kt_json_is(override, KT_JSON_OBJECT);
 
-	kt_print("%.19s  %-5s ", kt_json_get_string(entry, "at") == NULL
-					 ? "-"
-					 : kt_json_get_string(entry, "at"),
+	kt_print("%.19s  %-5s ",
+		kt_json_get_string(entry, "at") == NULL ? "-" : kt_json_get_string(entry, "at"),
 		wp == NULL ? "-" : wp);
 	if (from == NULL)
 		kt_print("%s", event == NULL ? "?" : event);
@@ -228,7 +227,8 @@ static int run(struct kt_invocation *invocation)
 		kt_json_set_int(answer, "count", (int64_t)kt_json_size(events));
 		kt_print_json(answer);
 	} else {
-		for (const struct kt_json *e = kt_json_first(events); e != NULL; e = kt_json_next(e))
+		for (const struct kt_json *e = kt_json_first(events); e != NULL;
+			e = kt_json_next(e))
 			line_print(e);
 	}
 	kt_json_free(answer);

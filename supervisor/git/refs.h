@@ -15,8 +15,8 @@
 /* A full name that git's check-ref-format would accept, so that it can be joined to a path. */
 bool kt_refs_name_is_good(const char *ref);
 
-/* Loose, else packed; symbolic refs followed. 0; ENOENT: no such ref; any other errno: nobody knows,
- * its file cannot be read. */
+/* Loose, else packed; symbolic refs followed. 0; ENOENT: no such ref; any other errno: nobody
+ * knows, its file cannot be read. */
 int kt_refs_find(const char *common_dir, const char *ref, struct kt_oid *out);
 
 /* The same where it makes no difference why there is no answer. */

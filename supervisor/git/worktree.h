@@ -13,16 +13,16 @@
 struct kt_buffer;
 
 struct kt_worktree_plan {
-	const char *path;                   /* absolute */
-	const char *branch;                 /* short name */
-	const char *start;                  /* 40 hex digits; NULL: the branch must exist already */
-	const char *needs_ref; /* full name; without it nothing is made: the mission was closed
-				  meanwhile. NULL: none */
-	const char *lock_reason;            /* "kitty:<mission>" */
+	const char *path;        /* absolute */
+	const char *branch;      /* short name */
+	const char *start;       /* 40 hex digits; NULL: the branch must exist already */
+	const char *needs_ref;   /* full name; without it nothing is made: the mission was closed
+				    meanwhile. NULL: none */
+	const char *lock_reason; /* "kitty:<mission>" */
 	const char *const *sparse_patterns; /* NULL-terminated lines of info/sparse-checkout; NULL:
 					       full checkout */
 	const char *const
-		*absent_paths; /* NULL-terminated paths that must not be on disk after creation */
+		*absent_paths;  /* NULL-terminated paths that must not be on disk after creation */
 	const char *remains_to; /* where a registered folder that lost its .git goes, with all it
 				   holds; NULL: such a folder is in the way */
 };
@@ -83,8 +83,8 @@ KT_MUST_CHECK enum kt_code kt_worktree_changes(
 KT_MUST_CHECK enum kt_code kt_worktree_work(
 	const char *path, struct kt_buffer *paths, struct kt_error *err);
 bool kt_worktree_removal_is_begun(const char *path);
-/* A removal that was killed after the .git file had gone: the file comes back, so that the rest can be
- * judged and removed as it would have been. Only where the registration bears the mark. */
+/* A removal that was killed after the .git file had gone: the file comes back, so that the rest can
+ * be judged and removed as it would have been. Only where the registration bears the mark. */
 void kt_worktree_removal_resume(const struct kt_repository *repo, const char *path);
 KT_MUST_CHECK enum kt_code kt_worktree_removal_begin(
 	const char *registration, struct kt_error *err);

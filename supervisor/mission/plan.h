@@ -15,22 +15,22 @@
 struct kt_buffer;
 
 struct kt_wp {
-	char *id;    /* WP01 */
+	char *id; /* WP01 */
 	char *title;
-	char *path;  /* relative to the mission folder: tasks/WP01-name.md */
-	char *text;  /* the file's bytes */
+	char *path; /* relative to the mission folder: tasks/WP01-name.md */
+	char *text; /* the file's bytes */
 	size_t text_len;
 	char **dependencies; /* NULL-terminated, sorted as given */
 	char **owned_files;
 	char **subtasks;
 	char *execution_mode; /* code_change or planning_artifact */
-	char *agent;	      /* the tool's name, without model or role; NULL: none */
+	char *agent;          /* the tool's name, without model or role; NULL: none */
 	size_t body_offset;
 };
 
 struct kt_lane_plan {
-	char *id;	/* lane-a */
-	char **wp_ids;	/* in running order */
+	char *id;      /* lane-a */
+	char **wp_ids; /* in running order */
 	char **depends_on_lanes;
 	char **write_scope;
 	long parallel_group;
@@ -71,11 +71,12 @@ void kt_plan_free(struct kt_plan *plan);
 const struct kt_wp *kt_plan_find_wp(const struct kt_plan *plan, const char *wp_id);
 
 /*
- * finalize-tasks, the pure half: reads the drafts in the primary checkout, validates everything at once,
- * computes frontmatter edits and lanes.json. Nothing is written here.
+ * finalize-tasks, the pure half: reads the drafts in the primary checkout, validates everything at
+ * once, computes frontmatter edits and lanes.json. Nothing is written here.
  */
 struct kt_finalize {
-	struct kt_plan_file *files; /* every file of the mission folder as it will be committed (status files excluded) */
+	struct kt_plan_file *files; /* every file of the mission folder as it will be committed
+				       (status files excluded) */
 	size_t files_len;
 	struct kt_plan *plan;
 	struct kt_buffer *problems; /* "FILE:LINE: text" lines; empty when all is well */
@@ -83,12 +84,13 @@ struct kt_finalize {
 	size_t problems_len;
 };
 /*
- * previous: lanes.json text as committed before (NULL: first time): existing lanes keep their ids and WPs
- * (lane ids are never reassigned); frozen: NULL-terminated WP ids that have left `planned` and may not move lane.
- * now_us: time for computed_at; when the lanes are as before, computed_at of `previous` is kept so that a second run
- * changes nothing. planning_commit: 40 hex of the target tip. Errors: KT_E_TASKS_INVALID (*out is given, with problems
- * and warnings but no files and no plan), KT_E_LANES_INVALID, KT_E_MISSION_NOT_FOUND (no drafts), KT_E_LIMIT, KT_E_IO.
- * A repeated run keeps computed_at and planning_commit_sha of previous when nothing else differs.
+ * previous: lanes.json text as committed before (NULL: first time): existing lanes keep their ids
+ * and WPs (lane ids are never reassigned); frozen: NULL-terminated WP ids that have left `planned`
+ * and may not move lane. now_us: time for computed_at; when the lanes are as before, computed_at of
+ * `previous` is kept so that a second run changes nothing. planning_commit: 40 hex of the target
+ * tip. Errors: KT_E_TASKS_INVALID (*out is given, with problems and warnings but no files and no
+ * plan), KT_E_LANES_INVALID, KT_E_MISSION_NOT_FOUND (no drafts), KT_E_LIMIT, KT_E_IO. A repeated
+ * run keeps computed_at and planning_commit_sha of previous when nothing else differs.
  */
 struct kt_finalize_input {
 	const struct kt_mission *mission;

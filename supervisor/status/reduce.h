@@ -58,13 +58,13 @@ struct kt_wp_state {
 	const struct kt_json
 		*entry; /* the snapshot's object for this WP (agent, subtasks, notes, ...) */
 	bool has_transition;
-	/* Actor of the latest planned -> claimed row; without one, of the row that took the work up.
-	 * NULL: none. */
+	/* Actor of the latest planned -> claimed row; without one, of the row that took the work
+	 * up. NULL: none. */
 	const char *claim_actor;
 	/* The policy_metadata of that claim, or of a later row to in_progress that names a worker;
 	 * NULL: none. */
 	const struct kt_json *claim_metadata;
-	const char *last_reason;              /* reason of the last transition; NULL: none */
+	const char *last_reason; /* reason of the last transition; NULL: none */
 };
 bool kt_reducer_wp(const struct kt_reducer *reducer, const char *wp_id, struct kt_wp_state *out);
 /* Calls back for every WP in id order. */

@@ -16,11 +16,11 @@
 
 /* What a call can fail with depends on what it is. Bits: a row of the fault table names several. */
 enum kt_call_kind {
-	KT_CALL_OPEN = 1,      /* creates, truncates or opens for writing */
-	KT_CALL_WRITE = 2,     /* bytes into a regular file; ftruncate */
-	KT_CALL_NAME = 4,      /* rename, link, symlink, mkdir: needs room in a folder */
-	KT_CALL_REMOVE = 8,    /* unlink, rmdir */
-	KT_CALL_SYNC = 16,     /* fsync, fdatasync */
+	KT_CALL_OPEN = 1,       /* creates, truncates or opens for writing */
+	KT_CALL_WRITE = 2,      /* bytes into a regular file; ftruncate */
+	KT_CALL_NAME = 4,       /* rename, link, symlink, mkdir: needs room in a folder */
+	KT_CALL_REMOVE = 8,     /* unlink, rmdir */
+	KT_CALL_SYNC = 16,      /* fsync, fdatasync */
 	KT_CALL_ATTRIBUTE = 32, /* chmod */
 	KT_CALL_MEMORY = 64     /* malloc and its kin; counted instead of all others */
 };

@@ -203,14 +203,14 @@ static void a_lane_whose_folder_is_gone_keeps_its_branch(void **state)
 	free(tip);
 }
 
-/* Found by the stress harness: git makes a worktree with a detached HEAD first, and a kill may leave it there. */
+/* Found by the stress harness: git makes a worktree with a detached HEAD first, and a kill may
+ * leave it there. */
 static void a_lane_whose_making_was_killed_is_made_anew(void **state)
 {
 	struct bench *bench = *state;
 
-	free(kt_sandbox_run(bench->box,
-		"git worktree add -q --no-checkout --detach --lock --reason 'kitty: being made' " LANE
-		" HEAD"));
+	free(kt_sandbox_run(bench->box, "git worktree add -q --no-checkout --detach --lock "
+					"--reason 'kitty: being made' " LANE " HEAD"));
 	must_prepare(bench);
 	assert_true(kt_json_get_bool(bench->facts, "created", false));
 	kt_sandbox_expect(bench->box, "refs/heads/" BRANCH, "git -C " LANE " symbolic-ref HEAD");

@@ -147,7 +147,8 @@ static void history_make(struct fixture *f, size_t events)
 		bool is_even = made / WPS % 2 == 0;
 
 		for (int wp = 1; wp <= WPS; wp++)
-			move(f, wp, is_even ? KT_STATUS_IN_PROGRESS : KT_STATUS_BLOCKED, "operator");
+			move(f, wp, is_even ? KT_STATUS_IN_PROGRESS : KT_STATUS_BLOCKED,
+				"operator");
 		kt_writer_finish(f->writer);
 	}
 }
