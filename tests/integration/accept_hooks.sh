@@ -192,11 +192,16 @@ for name in pre-commit commit-msg; do
 done
 
 say "nothing that a hook started has stayed"
-for process in /proc/[0-9]*; do
-	grep -qsz '^60$' "$process/cmdline" && grep -qsz "^KITTY_TEST_BOX=$BOX$" "$process/environ" &&
-		tr '\0' ' ' <"$process/cmdline"
-done >"$BOX/left"
-[ ! -s "$BOX/left" ] || fail "a hook still runs: $(cat "$BOX/left")"
+left() {
+	for process in /proc/[0-9]*; do
+		grep -qsz '^60$' "$process/cmdline" && grep -qsz "^KITTY_TEST_BOX=$BOX$" "$process/environ" &&
+			tr '\0' ' ' <"$process/cmdline"
+	done
+}
+expect_eq "$(left)" "" "hooks that still run"
+sleep 60 &
+until [ "$(left)" = "sleep 60 " ]; do kill -0 $! || fail "one that does was never seen"; done
+kill $!
 
 say "what a hook made beside the files is moved away, and the commit goes on"
 hook pre-commit <<'EOT'

@@ -21,7 +21,8 @@ chmod +x "$BOX/agent"
 
 wait_up() {
 	for _ in $(seq 100); do
-		[ -e "$BOX/up-WP01" ] && [ -e "$BOX/up-WP02" ] && return 0
+		# With all their children: what is looked for after the end is seen before it.
+		[ -e "$BOX/up-WP01" ] && [ -e "$BOX/up-WP02" ] && [ "$(sleepers)" -eq 10 ] && return 0
 		sleep 0.1
 	done
 	fail "the agents do not come up"
