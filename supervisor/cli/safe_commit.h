@@ -9,6 +9,7 @@
 #include <kitty/error.h>
 #include <kitty/json.h>
 
+#include "ipc/buffer.h"
 #include "supervisor/cli/context.h"
 
 struct kt_safe_commit {
@@ -23,6 +24,14 @@ struct kt_safe_commit {
 	struct kt_json
 		*unrecovered; /* paths whose index entries could not be brought along; NULL */
 };
+
+/* git in the user's worktree. `index` (may be NULL): a file in place of the user's index. `input`
+ * and `out` may be NULL. Errors: KT_E_GIT_FAILED, KT_E_SPAWN_FAILED, KT_E_TIMEOUT. */
+KT_MUST_CHECK enum kt_code kt_safe_commit_git(const struct kt_safe_commit *wish,
+	const char *const *args, const char *index, const struct kt_buffer *input,
+	struct kt_buffer *out, struct kt_error *err);
+
+bool kt_safe_commit_has_path(const struct kt_json *paths, const char *path);
 
 /*
  * Paths as given, folders to the changed files in them. Errors: KT_E_SAFE_COMMIT_PATH_POLICY

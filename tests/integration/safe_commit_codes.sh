@@ -265,4 +265,21 @@ for n in 1 2 3 4 5; do
 done
 expect_eq "$(git rev-list --count "$before..HEAD")" 5
 expect_eq "$(git status --porcelain 'at-once-*')" ""
+say "in a hook of its own commit it does not wait for itself"
+hooks=$(git rev-parse --git-path hooks)
+mkdir -p "$hooks"
+echo outer >outer
+echo inner >inner
+cat >"$hooks/post-commit" <<EOT
+#!/bin/sh
+[ ! -e "$BOX/nested" ] || exit 0
+kitty safe-commit inner -m inner --to-branch work --json >"$BOX/nested" 2>&1
+EOT
+chmod +x "$hooks/post-commit"
+expect_exit 0 kitty safe-commit outer -m outer --to-branch work --json
+expect_json "$OUT" committed true
+expect_json "$BOX/nested" committed true
+expect_eq "$(git log -2 --format=%s | tr '\n' ' ')" "inner outer "
+silent git status --porcelain outer inner
+rm "$hooks/post-commit"
 exit 0
