@@ -148,6 +148,7 @@ int main(int argc, char **argv)
 	folder_to_remove = kt_workspace_folder("bench");
 	(void)atexit(remove_folder);
 	kt_bench_writes(folder_to_remove);
+	kt_bench_verify(folder_to_remove);
 	kt_bench_folders(folder_to_remove);
 	machine(&text);
 	if (is_json)

@@ -44,6 +44,7 @@ size_t kt_bench_log_rows(const struct kt_workspace *workspace);
 
 void kt_bench_writes(const char *folder); /* emit, status, gate, transaction, memory, rollback */
 void kt_bench_gate(const struct kt_workspace *workspace);
+void kt_bench_verify(const char *folder);
 void kt_bench_folders(const char *folder); /* mission create, coordination worktree, lanes */
 
 #endif

@@ -126,7 +126,7 @@ rejected_text implement
 rejected_json emit
 rm "$hooks/prepare-commit-msg"
 
-# Each runs within a second of the deadline; only the reason differs.
+# The deadline is 400 ms, and the hook would take a minute; only the reason differs.
 odd() { # HOOK; its text on standard input; PATTERN of the reason
 	say "$1: $2"
 	hook "$1"
@@ -134,7 +134,7 @@ odd() { # HOOK; its text on standard input; PATTERN of the reason
 	for command in implement emit; do
 		started=$(date +%s%3N)
 		expect_exit 8 "$command" --json
-		[ $(($(date +%s%3N) - started)) -lt 4000 ] || fail "the deadline did not hold"
+		[ $(($(date +%s%3N) - started)) -lt 30000 ] || fail "the deadline did not hold"
 		one_object "$OUT"
 		expect_json "$OUT" error_code BOOKKEEPING_COMMIT_FAILED
 		expect_json "$OUT" rejected_by "$1"

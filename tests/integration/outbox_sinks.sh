@@ -89,7 +89,7 @@ say "a sink that hangs has a deadline, and nothing of it stays"
 touch "$BOX/hangs"
 start=$(date +%s)
 expect_exit 0 kitty agent tasks add-history WP01 --note "slow"
-[ $(($(date +%s) - start)) -le 9 ] || fail "the command waited too long"
+[ $(($(date +%s) - start)) -le 40 ] || fail "the command waited too long"
 expect_exit 0 kitty outbox --json
 expect_json "$OUT" sinks.0.pending 1
 rm "$BOX/hangs"

@@ -1,5 +1,5 @@
 /*
- * verify on a long history, made by the writer itself: it must hold, and it must be quick.
+ * verify on a long history, made by the writer itself: it must hold (kitty-bench says how quickly).
  * KITTY_VERIFY_EVENTS in the environment asks for another length (10000: the documented one).
  */
 #include <setjmp.h>
@@ -12,7 +12,6 @@
 
 #include <cmocka.h>
 
-#include "ipc/clock.h"
 #include "ipc/file.h"
 #include "supervisor/transaction/writer.h"
 #include "supervisor/verify.h"
@@ -153,7 +152,7 @@ static void history_make(struct fixture *f, size_t events)
 	}
 }
 
-static void a_long_history_is_verified_in_time(void **state)
+static void a_long_history_is_verified(void **state)
 {
 	struct fixture *f = *state;
 	/* No threads. NOLINTNEXTLINE(concurrency-mt-unsafe) */
@@ -161,16 +160,13 @@ static void a_long_history_is_verified_in_time(void **state)
 	size_t events = wanted == NULL ? 2000 : strtoul(wanted, NULL, 10);
 	struct kt_json *report = NULL;
 	struct kt_error err = KT_ERROR_INIT;
-	int64_t count = 0, started, spent;
+	int64_t count = 0;
 
 	history_make(f, events);
 	if (f->successes != f->answers)
 		fail_msg("%s", f->last);
-	started = kt_clock_monotonic_ms();
 	assert_int_equal(
 		kt_verify_run(f->repo, f->mission, on_progress, f, &report, &err), KT_E_OK);
-	spent = kt_clock_monotonic_ms() - started;
-	print_message("%zu events: %lld ms\n", events, (long long)spent);
 	if (!kt_json_get_bool(report, "ok", false)) {
 		struct kt_buffer text = KT_BUFFER_INIT;
 
@@ -180,15 +176,13 @@ static void a_long_history_is_verified_in_time(void **state)
 	assert_true(kt_json_get_int(report, "events", &count) && count == (int64_t)events);
 	assert_true(kt_json_get_int(report, "commits", &count) && count == (int64_t)events);
 	assert_true(f->progress > 0);
-	assert_true(spent < (events <= 2000 ? 10000 : 120000));
 	kt_json_free(report);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(
-			a_long_history_is_verified_in_time, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_long_history_is_verified, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

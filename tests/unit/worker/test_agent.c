@@ -246,7 +246,7 @@ static void a_background_child_that_holds_the_pipe_delays_nothing(void **state)
 	int64_t before = kt_clock_monotonic_ms();
 
 	run(bench, &(struct plan){.script = "sleep 60 & echo done"});
-	assert_true(kt_clock_monotonic_ms() - before < 2000);
+	assert_true(kt_clock_monotonic_ms() - before < 20000);
 	assert_true(bench->end.status.exited);
 	assert_false(bench->end.is_stopped);
 	assert_string_equal(bench->log.data, "done\n");
@@ -310,7 +310,7 @@ static void no_shape_escapes_a_stop(void **state)
 		bench->ends = 0;
 		run(bench, &(struct plan){.script = SHAPES[i], .stop_after_ms = 200});
 		assert_true(bench->end.is_stopped);
-		assert_true(kt_clock_monotonic_ms() - before < 5000);
+		assert_true(kt_clock_monotonic_ms() - before < 20000);
 	}
 }
 
