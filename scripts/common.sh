@@ -51,7 +51,8 @@ sandbox_end()
 		done
 		[ "$status" -ne 0 ] || status=1
 	fi
-	files=$(find "$sandbox/tmp" -mindepth 1 -maxdepth 1 2>/dev/null | head -n 5)
+	# The script may have taken the folder away itself.
+	files=$(find "$sandbox/tmp" -mindepth 1 -maxdepth 1 2>/dev/null | head -n 5) || true
 	if [ -n "$files" ] && [ "$status" -eq 0 ]; then
 		printf 'temporary files left behind:\n%s\n' "$files" >&2
 		status=1
