@@ -5,6 +5,8 @@
  */
 #include <fcntl.h>
 
+#include <kitty/limits.h>
+
 #include "supervisor/git/commit.h"
 #include "supervisor/git/refs.h"
 #include "unit/transaction/fixture.h"
@@ -416,6 +418,15 @@ static void a_lock_on_a_file_that_was_replaced_is_none(void **state)
 	assert_int_equal(fd, -1);
 	assert_int_equal(kt_lock_try(f->mission->lock_path, &fd, &err), KT_E_OK);
 	assert_true(fd >= 0);
+	assert_int_equal(kt_lock_try(f->mission->lock_path, &other, &err), KT_E_OK);
+	assert_int_equal(other, -1);
+	kt_lock_release(fd);
+	/* Who waits opens what stands there now, and has it. */
+	plan.replaced = f->mission->lock_path;
+	assert_int_equal(
+		kt_lock_wait(f->mission->lock_path, KT_LOCK_TIMEOUT_MS, &fd, &err), KT_E_OK);
+	assert_true(fd >= 0);
+	assert_null(plan.replaced);
 	assert_int_equal(kt_lock_try(f->mission->lock_path, &other, &err), KT_E_OK);
 	assert_int_equal(other, -1);
 	kt_lock_release(fd);
