@@ -2,8 +2,6 @@
  * The benchmark's row about `kitty verify`: the proof of a history of 2,000 commits, beside git
  * reading the same one. Runs in kitty-bench.
  */
-#include <stdlib.h>
-
 #include "ipc/buffer.h"
 #include "stress/bench.h"
 #include "stress/run.h"
@@ -42,5 +40,4 @@ void kt_bench_verify(const char *folder)
 		.beside_value = kt_samples_median(&git),
 		.limit = 10000});
 	kt_workspace_release(&workspace);
-	free(sub);
 }
